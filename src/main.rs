@@ -8,7 +8,7 @@
 mod cli;
 mod segment;
 
-use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
+use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     let args = (1..argc as usize).map(|index| {
         // SAFETY: the system passes argc strings in argv, each ends with a NUL, and nothing changes them.
         let arg = unsafe { CStr::from_ptr(*argv.add(index)) };
-        OsStr::from_bytes(arg.to_bytes()).to_owned()
+        OsStr::from_bytes(arg.to_bytes())
     });
     match run(args) {
         Ok(()) => 0,
@@ -39,7 +39,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     }
 }
 
-fn run(args: impl Iterator<Item = OsString>) -> Result<(), Failure> {
+fn run<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<(), Failure> {
     let mut output = Output::default();
     match cli::parse(args) {
         Ok(steps) => carry_out(steps, &mut output)?,
