@@ -1,16 +1,15 @@
 //! The command line, read as getopt(3) reads `p:g`, becomes a list of steps.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::iter;
-use std::mem;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
 
-use crate::segment::{Text, TextError};
+use crate::segment::Text;
 
 /// What one flag asks for.
 pub enum Step {
@@ -18,9 +17,7 @@ pub enum Step {
     Get,
 }
 
-/// How many words clap reads at once. It keeps half a KiB for each flag until it is done; for thousands of flags, that
-/// much new memory would cost more time than all the rest. A few words at a time use the same memory again.
-const WORDS_AT_ONCE: usize = 16;
+const GET: &str = "get";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -39,24 +36,38 @@ Exit status:
 /// # Errors
 ///
 /// A usage error, or what `--help` and `--version` are to print.
-pub fn parse<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<Vec<Step>, clap::Error> {
-    let steps = Steps::default();
-    let mut command = command(&steps);
-    let mut words = join_texts(args);
-    loop {
-        let mut some = Vec::with_capacity(WORDS_AT_ONCE);
-        some.extend(words.by_ref().take(WORDS_AT_ONCE));
-        match some.last() {
-            None => return Ok(mem::take(&mut steps.lock())),
-            // What follows a closing `--` makes sense only together with it.
-            Some(last) if last == "--" => some.extend(words.by_ref()),
-            Some(_) => {}
+pub fn parse<'a>(mut args: impl Iterator<Item = &'a OsStr>) -> Result<Vec<Step>, clap::Error> {
+    let mut command = command();
+    let mut known_gets = BTreeMap::new();
+    let mut steps = Vec::new();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            // Nothing may follow, and clap says so.
+            command.try_get_matches_from_mut(iter::once(arg).chain(args))?;
+            break;
         }
-        command.try_get_matches_from_mut(some)?;
+        let word = Word::new(arg, &mut args);
+        // clap takes longer to read a flag than the segment to carry it out. So it reads each kind of word only once,
+        // and a command line of thousands of flags costs little more than the C program's.
+        let gets = match known_gets.entry((word.flags, word.text.is_some())) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                let matches = command.try_get_matches_from_mut([word.with_empty_text()])?;
+                let gets = matches.get_occurrences::<String>(GET);
+                *unknown.insert(gets.map_or(0, |gets| gets.count()))
+            }
+        };
+        steps.extend(iter::repeat_with(|| Step::Get).take(gets));
+        if let Some(text) = word.text {
+            let text = Text::try_from(text)
+                .map_err(|error| command.error(ErrorKind::ValueValidation, error))?;
+            steps.push(Step::Put(text));
+        }
     }
+    Ok(steps)
 }
 
-fn command(steps: &Steps) -> Command {
+fn command() -> Command {
     Command::new("shmcli")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Passes a string from one run to the next through System V shared memory")
@@ -64,89 +75,54 @@ fn command(steps: &Steps) -> Command {
         .override_usage("shmcli [-p <TEXT> | -g]...")
         .no_binary_name(true)
         .arg(
-            Arg::new("text")
+            Arg::new("put")
                 .short('p')
                 .long("put")
                 .value_name("TEXT")
-                .help("Store TEXT, whatever it looks like, of up to 4095 bytes")
-                .action(ArgAction::Append)
-                .value_parser(steps.parser(|text| Text::try_from(text).map(Step::Put))),
+                .help("Store TEXT, whatever it looks like, of up to 4095 bytes"),
         )
         .arg(
-            Arg::new("get")
+            Arg::new(GET)
                 .short('g')
                 .long("get")
                 .help("Print the string and a newline")
                 .num_args(0)
-                // clap calls the parser only where there is a value.
-                .default_missing_value("")
-                .action(ArgAction::Append)
-                .value_parser(steps.parser(|_| Ok(Step::Get))),
+                // ArgAction::Count would end at 255.
+                .action(ArgAction::Append),
         )
 }
 
-/// The steps so far. clap keeps each flag's values apart; here the parsers of the values add a step for each flag as
-/// clap meets it, which puts them in order.
-#[derive(Clone, Default)]
-struct Steps(Arc<Mutex<Vec<Step>>>);
-
-impl Steps {
-    fn lock(&self) -> MutexGuard<'_, Vec<Step>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn parser(&self, step: fn(&OsStr) -> Result<Step, TextError>) -> StepParser {
-        StepParser {
-            steps: self.clone(),
-            step,
-        }
-    }
+/// An argument, or two where the second is the text of the first.
+struct Word<'a> {
+    /// `-g`, `-p`, `-ggp`, `--put`, or anything else for clap to judge.
+    flags: &'a [u8],
+    /// What the put at the end of the flags is to store.
+    text: Option<&'a [u8]>,
 }
 
-#[derive(Clone)]
-struct StepParser {
-    steps: Steps,
-    step: fn(&OsStr) -> Result<Step, TextError>,
-}
-
-impl TypedValueParser for StepParser {
-    type Value = ();
-
-    fn parse_ref(
-        &self,
-        command: &Command,
-        _: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<(), clap::Error> {
-        // clap's own error for a value would repeat it, and it may be very long.
-        let step = (self.step)(value)
-            .map_err(|error| command.clone().error(ErrorKind::ValueValidation, error))?;
-        self.steps.lock().push(step);
-        Ok(())
+impl<'a> Word<'a> {
+    fn new(arg: &'a OsStr, mut rest: impl Iterator<Item = &'a OsStr>) -> Word<'a> {
+        let arg = arg.as_bytes();
+        let (flags, text) = if let Some(text) = arg.strip_prefix(b"--put=") {
+            (b"--put".as_slice(), Some(text))
+        } else if let Some(end) = put_flag_end(arg) {
+            match arg.split_at(end) {
+                // Where no argument is left either, clap says so.
+                (flags, []) => (flags, rest.next().map(OsStr::as_bytes)),
+                (flags, text) => (flags, Some(text)),
+            }
+        } else {
+            (arg, None)
+        };
+        Word { flags, text }
     }
-}
 
-/// Joins the text of `-p` or `--put` to its flag with an `=`, so that clap takes it as it is, whatever it looks like:
-/// `-p x`, `-px` and `-gp x` become `-p=x`, `-p=x` and `-gp=x`; `-p=x`, where getopt takes `=x` as the text, becomes
-/// `-p==x`, since clap drops one `=` after a short option as after a long one.
-fn join_texts<'a>(mut args: impl Iterator<Item = &'a OsStr>) -> impl Iterator<Item = OsString> {
-    let mut operands_follow = false;
-    iter::from_fn(move || {
-        let arg = args.next()?;
-        operands_follow |= arg == "--";
-        let joined = put_flag_end(arg.as_bytes())
-            .filter(|_| !operands_follow)
-            .and_then(|end| {
-                let (flags, attached) = arg.as_bytes().split_at(end);
-                let text = match attached {
-                    // Where no argument is left either, clap says so.
-                    [] => args.next()?.as_bytes(),
-                    _ => attached,
-                };
-                Some(OsString::from_vec([flags, b"=", text].concat()))
-            });
-        Some(joined.unwrap_or_else(|| arg.to_owned()))
-    })
+    /// The word as clap is to read it: `-p=` for `-p x`, `-px` and `-p=x`. clap cannot be told to take every text as it
+    /// is: it would lose the first `=` of `-p=x`, where getopt takes `=x` as the text, and end the flags at `-p --`.
+    fn with_empty_text(&self) -> OsString {
+        let text: &[u8] = if self.text.is_some() { b"=" } else { b"" };
+        OsString::from_vec([self.flags, text].concat())
+    }
 }
 
 /// Where the flag ends that takes a text, if there is one in this argument.

@@ -1,10 +1,9 @@
 //! The shared memory segment: all of System V, and all `unsafe` that touches memory.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStrExt;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::thread;
@@ -22,7 +21,6 @@ const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// A text that fits the segment: at most [`Text::MAX_LENGTH`] bytes, none of them NUL.
-#[derive(Clone, Debug)]
 pub struct Text(CString);
 
 impl Text {
@@ -30,21 +28,20 @@ impl Text {
     pub const MAX_LENGTH: usize = SIZE - 1;
 }
 
-impl TryFrom<&OsStr> for Text {
+impl TryFrom<&[u8]> for Text {
     type Error = TextError;
 
-    fn try_from(text: &OsStr) -> Result<Text, TextError> {
+    fn try_from(text: &[u8]) -> Result<Text, TextError> {
         if text.len() > Text::MAX_LENGTH {
             return Err(TextError::TooLong(text.len()));
         }
-        CString::new(text.as_bytes())
+        CString::new(text)
             .map(Text)
             .map_err(|_| TextError::HoldsNul)
     }
 }
 
 /// Why something is no [`Text`].
-#[derive(Debug, PartialEq)]
 pub enum TextError {
     /// It has this many bytes.
     TooLong(usize),
@@ -180,7 +177,6 @@ fn status(id: c_int) -> Option<libc::shmid_ds> {
 }
 
 /// A failure of shmget(2) or shmat(2).
-#[derive(Debug)]
 pub struct AttachError {
     call: &'static str,
     reason: io::Error,
