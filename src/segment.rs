@@ -20,6 +20,9 @@ const ATTEMPTS: u32 = 250;
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
+/// Times that the segment may be removed between shmget and shmat before that counts as a failure.
+const MOST_REMOVALS: u32 = 10_000;
+
 /// A text that fits the segment: at most [`Text::MAX_LENGTH`] bytes, none of them NUL.
 pub struct Text(CString);
 
@@ -79,30 +82,24 @@ impl Segment {
     pub fn attach() -> Result<Segment, AttachError> {
         let mut pause = FIRST_PAUSE;
         for _ in 0..ATTEMPTS {
-            if let Some(segment) = Segment::attach_alone()? {
+            if let Some(segment) = with_id(Segment::attach_alone)? {
                 return Ok(segment);
             }
             thread::sleep(pause);
             pause = LONGEST_PAUSE.min(pause + FIRST_PAUSE);
         }
-        Segment::attach_id(get()?)
+        with_id(Segment::attach_id)
     }
 
-    /// Returns `None` where another process has the segment, or someone removed it in the meantime.
-    fn attach_alone() -> Result<Option<Segment>, AttachError> {
-        let id = get()?;
+    /// Returns `None` where another process has the segment.
+    fn attach_alone(id: c_int) -> Result<Option<Segment>, AttachError> {
         // Attaching only where nobody is seen keeps those that wait from disturbing each other.
         if status(id).is_some_and(|status| status.shm_nattch > 0) {
             return Ok(None);
         }
-        match Segment::attach_id(id) {
-            Ok(segment) => {
-                let alone = status(id).is_some_and(|status| status.shm_nattch == 1);
-                Ok(alone.then_some(segment))
-            }
-            Err(error) if error.means_removed() => Ok(None),
-            Err(error) => Err(error),
-        }
+        let segment = Segment::attach_id(id)?;
+        let alone = status(id).is_some_and(|status| status.shm_nattch == 1);
+        Ok(alone.then_some(segment))
     }
 
     fn attach_id(id: c_int) -> Result<Segment, AttachError> {
@@ -153,6 +150,18 @@ impl Drop for Segment {
     }
 }
 
+/// Gets the identifier of the segment and attaches with it, again with that of a new segment where someone removes it
+/// in between.
+fn with_id<T>(attach: impl Fn(c_int) -> Result<T, AttachError>) -> Result<T, AttachError> {
+    let mut removals = 0;
+    loop {
+        match attach(get()?) {
+            Err(error) if error.means_removed() && removals < MOST_REMOVALS => removals += 1,
+            result => return result,
+        }
+    }
+}
+
 /// Gets the identifier of the segment, creating it for everyone to read and write where it does not exist.
 fn get() -> Result<c_int, AttachError> {
     // SAFETY: shmget touches no memory of this process.
@@ -162,7 +171,7 @@ fn get() -> Result<c_int, AttachError> {
     }
 }
 
-/// What the system tells of a segment, or `None` where it is removed or the system does not tell.
+/// What the system tells of a segment, or `None` where it does not.
 fn status(id: c_int) -> Option<libc::shmid_ds> {
     let mut status = MaybeUninit::<libc::shmid_ds>::uninit();
     // SAFETY: IPC_STAT writes one shmid_ds to this address, which has room for it.
@@ -170,10 +179,7 @@ fn status(id: c_int) -> Option<libc::shmid_ds> {
         return None;
     }
     // SAFETY: shmctl succeeded, so it has filled in the status.
-    let status = unsafe { status.assume_init() };
-    // On Linux a removed segment lives on while a process has it attached, and others may still attach it. This bit
-    // (SHM_DEST, not in libc) marks it. On other systems no segment in use has it set.
-    (status.shm_perm.mode & 0o1000 == 0).then_some(status)
+    Some(unsafe { status.assume_init() })
 }
 
 /// A failure of shmget(2) or shmat(2).
