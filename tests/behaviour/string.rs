@@ -1,0 +1,121 @@
+//! What is stored, what is printed, and what becomes of the segment.
+
+use std::process::Command;
+
+use crate::support::sandbox::isolated;
+use crate::support::segment::{SIZE, Segment};
+use crate::support::shmcli::{Run, shmcli};
+
+#[test]
+fn a_string_goes_from_one_run_to_the_next() {
+    isolated(|| {
+        shmcli(["-p", "hello"]).prints("");
+        shmcli(["-g"]).prints("hello\n");
+        shmcli(["-g"]).prints("hello\n");
+    });
+}
+
+#[test]
+fn flags_act_in_the_order_given() {
+    isolated(|| {
+        shmcli(["-p", "a", "-g", "-p", "b", "-g"]).prints("a\nb\n");
+        shmcli(["-g", "-p", "c", "-p", "d", "-g", "-g"]).prints("b\nd\nd\n");
+    });
+}
+
+#[test]
+fn without_flags_the_segment_is_made_and_nothing_printed() {
+    isolated(|| {
+        shmcli::<[&str; 0]>([]).prints("");
+        assert_eq!(Segment::existing().bytes(), [0; SIZE]);
+    });
+}
+
+#[test]
+fn a_new_segment_holds_an_empty_string() {
+    isolated(|| shmcli(["-g"]).prints("\n"));
+}
+
+#[test]
+fn the_segment_is_open_to_everyone_under_any_umask() {
+    for umask in ["000", "022", "777"] {
+        isolated(|| {
+            let shell = format!(
+                "umask {umask} && exec {} -p x",
+                env!("CARGO_BIN_EXE_shmcli")
+            );
+            Run::of(Command::new("sh").args(["-c", &shell])).prints("");
+            let segment = Segment::existing();
+            assert_eq!((segment.mode(), segment.size()), (0o666, SIZE));
+        });
+    }
+}
+
+#[test]
+fn a_text_and_a_nul_are_stored_and_the_bytes_after_stay() {
+    isolated(|| {
+        let segment = Segment::holding(b"old text");
+        shmcli(["-p", "new"]).prints("");
+        let mut expected = [b'z'; SIZE];
+        expected[..8].copy_from_slice(b"new\0text");
+        assert_eq!(segment.bytes(), expected);
+
+        shmcli(["-p", ""]).prints("");
+        expected[0] = 0;
+        assert_eq!(segment.bytes(), expected);
+    });
+}
+
+#[test]
+fn every_byte_but_nul_is_text() {
+    use std::os::unix::ffi::OsStringExt;
+
+    isolated(|| {
+        let text: Vec<u8> = (1..=255).collect();
+        let arg = std::ffi::OsString::from_vec(text.clone());
+        shmcli(["-p".into(), arg, "-g".into()]).prints([&text[..], b"\n"].concat());
+        assert_eq!(Segment::existing().string(), text);
+    });
+}
+
+#[test]
+fn a_segment_without_a_nul_is_one_string() {
+    isolated(|| {
+        Segment::holding(b"no end");
+        let mut expected = [b'z'; SIZE + 1];
+        expected[..6].copy_from_slice(b"no end");
+        expected[SIZE] = b'\n';
+        shmcli(["-g"]).prints(expected);
+    });
+}
+
+#[test]
+fn of_a_larger_segment_only_the_start_is_used() {
+    isolated(|| {
+        let segment = Segment::create(2 * SIZE, 0o666);
+        segment.attach().write(&[b'z'; 2 * SIZE]);
+        shmcli(["-g"]).prints([&[b'z'; SIZE][..], b"\n"].concat());
+        shmcli(["-p", "x", "-g"]).prints("x\n");
+        assert_eq!((segment.size(), segment.bytes()[SIZE]), (2 * SIZE, b'z'));
+    });
+}
+
+#[test]
+fn the_longest_text_fills_the_segment() {
+    isolated(|| {
+        let text = "x".repeat(SIZE - 1);
+        shmcli(["-p", &text, "-g"]).prints(text.clone() + "\n");
+        assert_eq!(
+            Segment::existing().bytes(),
+            [text.as_bytes(), b"\0"].concat()
+        );
+    });
+}
+
+#[test]
+fn a_hundred_thousand_flags_work() {
+    isolated(|| {
+        let args = ["-px", "-g"].repeat(50_000);
+        shmcli(args).prints("x\n".repeat(50_000));
+    });
+}

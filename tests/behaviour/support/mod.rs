@@ -1,0 +1,6 @@
+//! What the tests stand on.
+
+pub mod sandbox;
+pub mod segment;
+pub mod shmcli;
+pub mod trace;
