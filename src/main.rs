@@ -12,7 +12,8 @@ use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 
 use cli::Step;
@@ -92,10 +93,9 @@ impl Output {
 
 /// Goes past `io::Stdout`, which takes a closed standard output for a good one.
 fn write_to_stdout(bytes: &[u8]) -> io::Result<()> {
-    if bytes.is_empty() {
-        return Ok(());
-    }
-    File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(bytes)
+    // SAFETY: this borrows the standard output, which nothing closes while it is used: ManuallyDrop keeps it open.
+    let mut stdout = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDOUT_FILENO) });
+    stdout.write_all(bytes)
 }
 
 /// Why a run failed. Each failure has its exit status, which makes a promise to scripts.
