@@ -1,13 +1,14 @@
 //! Runs that meet on the segment.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::sandbox::isolated;
 use crate::support::segment::{SIZE, Segment};
-use crate::support::shmcli::shmcli;
+use crate::support::shmcli::{Run, shmcli};
 use crate::support::trace::Traced;
 
 /// A text that takes thousands of instructions to store, and not too many to stop after each.
@@ -19,6 +20,12 @@ fn put_that_has_begun(text: &str) -> Traced {
     assert!(run.runs_through(libc::SYS_shmat));
     assert!(run.runs_through(libc::SYS_shmctl));
     run
+}
+
+/// A run that is ended, and so fails, if it takes far longer than any should.
+fn does_not_hang(args: &[&str]) -> Run {
+    let binary = env!("CARGO_BIN_EXE_shmcli");
+    Run::of(Command::new("timeout").args(["60", binary]).args(args))
 }
 
 #[test]
@@ -216,9 +223,8 @@ fn runs_succeed_while_the_segment_is_removed_again_and_again() {
 #[test]
 fn a_program_that_stays_attached_stops_no_run() {
     isolated(|| {
-        let segment = Segment::create(SIZE, 0o666);
-        let view = segment.attach();
-        shmcli(["-p", "x", "-g"]).prints("x\n");
+        let view = Segment::create(SIZE, 0o666).attach();
+        does_not_hang(&["-p", "x", "-g"]).prints("x\n");
         assert_eq!(view.string(), b"x");
     });
 }
@@ -227,7 +233,7 @@ fn a_program_that_stays_attached_stops_no_run() {
 fn a_run_that_was_stopped_in_the_middle_stops_no_other() {
     isolated(|| {
         let stopped = put_that_has_begun("of a stopped run");
-        shmcli(["-p", "x", "-g"]).prints("x\n");
+        does_not_hang(&["-p", "x", "-g"]).prints("x\n");
         stopped.finish().prints("");
         shmcli(["-g"]).prints("of a stopped run\n");
     });
