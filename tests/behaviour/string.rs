@@ -38,8 +38,8 @@ fn a_new_segment_holds_an_empty_string() {
 
 #[test]
 fn the_segment_is_open_to_everyone_under_any_umask() {
-    for umask in ["000", "022", "777"] {
-        isolated(|| {
+    isolated(|| {
+        for umask in ["000", "022", "777"] {
             let shell = format!(
                 "umask {umask} && exec {} -p x",
                 env!("CARGO_BIN_EXE_shmcli")
@@ -47,8 +47,9 @@ fn the_segment_is_open_to_everyone_under_any_umask() {
             Run::of(Command::new("sh").args(["-c", &shell])).prints("");
             let segment = Segment::existing();
             assert_eq!((segment.mode(), segment.size()), (0o666, SIZE));
-        });
-    }
+            segment.remove();
+        }
+    });
 }
 
 #[test]
