@@ -7,20 +7,20 @@
 
 mod cli;
 mod segment;
+mod turn;
 
 use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+use std::iter;
 use std::mem::ManuallyDrop;
 use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 
 use cli::Step;
 use segment::{AttachError, Segment};
-
-/// Output is gathered up to this many bytes before some of it is written while the segment is attached.
-const GATHER_LIMIT: usize = 1 << 20;
+use turn::{Turn, TurnError};
 
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
@@ -41,69 +41,68 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
 }
 
 fn run<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<(), Failure> {
-    let mut output = Output::default();
     match cli::parse(args) {
-        Ok(steps) => carry_out(steps, &mut output)?,
-        Err(error) if error.use_stderr() => return Err(Failure::Usage(error)),
-        Err(help) => output.gathered = help.to_string().into_bytes(),
+        Ok(steps) => print(carry_out(steps)?.iter().flat_map(Lines::each)).map_err(Failure::Output),
+        Err(error) if error.use_stderr() => Err(Failure::Usage(error)),
+        Err(help) => print([help.to_string().as_bytes()]).map_err(Failure::Help),
     }
-    output.finish().map_err(Failure::Output)
 }
 
-fn carry_out(steps: Vec<Step>, output: &mut Output) -> Result<(), Failure> {
-    let segment = Segment::attach().map_err(Failure::Segment)?;
+/// Carries out the steps in one turn, and returns what they got. It is printed when the turn is over: a slow reader is
+/// to keep no one from the segment.
+fn carry_out(steps: Vec<Step>) -> Result<Vec<Lines>, Failure> {
+    let turn = Turn::take().map_err(Failure::Turn)?;
+    let segment = Segment::attach(turn).map_err(Failure::Segment)?;
+    let mut got: Vec<Lines> = Vec::new();
     for step in steps {
         match step {
             Step::Put(text) => segment.store(&text),
-            Step::Get => output.line(segment.string()),
+            Step::Get => {
+                let mut line = segment.string().collect::<Vec<u8>>();
+                line.push(b'\n');
+                match got.last_mut() {
+                    Some(last) if last.line == line => last.count += 1,
+                    _ => got.push(Lines { line, count: 1 }),
+                }
+            }
         }
     }
-    Ok(())
+    Ok(got)
 }
 
-/// Gathers what is printed, to be written after the segment is detached: a slow reader is to keep no one from it.
-#[derive(Default)]
-struct Output {
-    gathered: Vec<u8>,
-    error: Option<io::Error>,
+/// One line, several times. A run gets few different lines, one more than it puts, however many it gets.
+struct Lines {
+    line: Vec<u8>,
+    count: usize,
 }
 
-impl Output {
-    fn line(&mut self, string: impl Iterator<Item = u8>) {
-        self.gathered.extend(string);
-        self.gathered.push(b'\n');
-        if self.gathered.len() > GATHER_LIMIT {
-            self.write();
-        }
-    }
-
-    /// Writes what is gathered, unless a write has failed before: the steps that are left are carried out either way.
-    fn write(&mut self) {
-        if self.error.is_none() {
-            self.error = write_to_stdout(&self.gathered).err();
-        }
-        self.gathered.clear();
-    }
-
-    fn finish(mut self) -> io::Result<()> {
-        self.write();
-        self.error.map_or(Ok(()), Err)
+impl Lines {
+    fn each(&self) -> impl Iterator<Item = &[u8]> {
+        iter::repeat_n(self.line.as_slice(), self.count)
     }
 }
 
-/// Goes past `io::Stdout`, which takes a closed standard output for a good one.
-fn write_to_stdout(bytes: &[u8]) -> io::Result<()> {
+/// Prints in C's way (puts(3)), past `io::Stdout`, which takes a closed standard output for a good one.
+fn print<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
     // SAFETY: this borrows the standard output, which nothing closes while it is used: ManuallyDrop keeps it open.
-    let mut stdout = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDOUT_FILENO) });
-    stdout.write_all(bytes)
+    let stdout = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDOUT_FILENO) });
+    let mut output = BufWriter::new(&*stdout);
+    for piece in pieces {
+        output.write_all(piece)?;
+    }
+    output.flush()
 }
 
 /// Why a run failed. Each failure has its exit status, which makes a promise to scripts.
 enum Failure {
-    /// Every flag was carried out, but output could not be written.
+    /// Every flag was carried out, but what they got could not be written.
     Output(io::Error),
+    /// Help or the version could not be written.
+    Help(io::Error),
     /// The command line makes no sense, and nothing was touched.
     Usage(clap::Error),
+    /// The run got no turn, and nothing was touched.
+    Turn(TurnError),
     /// The segment could not be had, and no flag was carried out.
     Segment(AttachError),
 }
@@ -111,9 +110,9 @@ enum Failure {
 impl Failure {
     fn status(&self) -> c_int {
         match self {
-            Failure::Output(_) => 1,
+            Failure::Output(_) | Failure::Help(_) => 1,
             Failure::Usage(_) => 2,
-            Failure::Segment(_) => 255,
+            Failure::Turn(_) | Failure::Segment(_) => 255,
         }
     }
 }
@@ -121,11 +120,13 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Failure::Output(error) => writeln!(
+            Failure::Output(reason) => writeln!(
                 f,
-                "shmcli: output could not be written: {error}\nEvery flag was carried out; only the output is lost."
+                "shmcli: output could not be written: {reason}\nEvery flag was carried out; only the output is lost."
             ),
+            Failure::Help(reason) => writeln!(f, "shmcli: output could not be written: {reason}"),
             Failure::Usage(error) => write!(f, "{error}"),
+            Failure::Turn(error) => writeln!(f, "shmcli: {error}"),
             Failure::Segment(error) => writeln!(f, "shmcli: {error}"),
         }
     }

@@ -3,22 +3,15 @@
 use std::ffi::CString;
 use std::fmt;
 use std::io;
-use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU8, Ordering, fence};
-use std::thread;
-use std::time::Duration;
 
 use libc::c_int;
 
+use crate::turn::Turn;
+
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;
-
-/// Attempts to have the segment alone before a run goes ahead regardless. They are counted, not timed: a run that
-/// merely waits for a processor must not use them up.
-const ATTEMPTS: u32 = 250;
-const FIRST_PAUSE: Duration = Duration::from_micros(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// Times that the segment may be removed between shmget and shmat before that counts as a failure.
 const MOST_REMOVALS: u32 = 10_000;
@@ -64,51 +57,32 @@ impl fmt::Display for TextError {
     }
 }
 
-/// The segment, attached to this process until it is dropped.
-pub struct Segment(NonNull<[AtomicU8; SIZE]>);
+/// The segment, attached to this process until it is dropped. Then the turn ends too.
+pub struct Segment {
+    address: NonNull<u8>,
+    _turn: Turn,
+}
 
 impl Segment {
-    /// Gets the segment, creating it where it does not exist, and attaches it when no other process has it attached.
-    /// So one run at a time acts on it, with the kernel's count of attached processes (`shm_nattch`) as the interlock:
-    /// whoever is alone after attaching stays alone, since all that come later see it. The kernel takes a dead process
-    /// off the count, so no crash leaves the segment taken.
-    ///
-    /// Waits about a quarter of a second at most. If the segment is still taken then, by another program or a stopped
-    /// run, it is attached all the same.
+    /// Gets the segment, creating it where it does not exist, and attaches it: shmget(2) and shmat(2). Only a run whose
+    /// turn it is can do so.
     ///
     /// # Errors
     ///
-    /// The failure of shmget(2) or shmat(2).
-    pub fn attach() -> Result<Segment, AttachError> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 0..ATTEMPTS {
-            if let Some(segment) = with_id(Segment::attach_alone)? {
-                return Ok(segment);
+    /// The failure of shmget or shmat.
+    pub fn attach(turn: Turn) -> Result<Segment, AttachError> {
+        let mut removals = 0;
+        let address = loop {
+            let id = shmget(libc::IPC_CREAT | 0o666).map_err(AttachError::of("shmget"))?;
+            match shmat(id) {
+                Err(reason) if means_removed(&reason) && removals < MOST_REMOVALS => removals += 1,
+                result => break result.map_err(AttachError::of("shmat"))?,
             }
-            thread::sleep(pause);
-            pause = LONGEST_PAUSE.min(pause + FIRST_PAUSE);
-        }
-        with_id(Segment::attach_id)
-    }
-
-    /// Returns `None` where another process has the segment.
-    fn attach_alone(id: c_int) -> Result<Option<Segment>, AttachError> {
-        // Attaching only where nobody is seen keeps those that wait from disturbing each other.
-        if status(id).is_some_and(|status| status.shm_nattch > 0) {
-            return Ok(None);
-        }
-        let segment = Segment::attach_id(id)?;
-        let alone = status(id).is_some_and(|status| status.shm_nattch == 1);
-        Ok(alone.then_some(segment))
-    }
-
-    fn attach_id(id: c_int) -> Result<Segment, AttachError> {
-        // SAFETY: with a null address the kernel chooses one where nothing is mapped.
-        let address = unsafe { libc::shmat(id, ptr::null(), 0) };
-        match NonNull::new(address) {
-            Some(bytes) if address.addr() != usize::MAX => Ok(Segment(bytes.cast())),
-            _ => Err(AttachError::last("shmat")),
-        }
+        };
+        Ok(Segment {
+            address,
+            _turn: turn,
+        })
     }
 
     /// Stores the text and a NUL at the start of the segment.
@@ -138,7 +112,7 @@ impl Segment {
     fn bytes(&self) -> &[AtomicU8; SIZE] {
         // SAFETY: shmat attached a segment of at least SIZE bytes here, since shmget refuses a smaller one. It is
         // readable and writable, and stays attached as long as self exists.
-        unsafe { self.0.as_ref() }
+        unsafe { self.address.cast().as_ref() }
     }
 }
 
@@ -146,40 +120,32 @@ impl Drop for Segment {
     fn drop(&mut self) {
         // SAFETY: this is the address that shmat returned, and no reference into the segment outlives self.
         // An error could only mean that it is not attached, and leaves nothing to do.
-        unsafe { libc::shmdt(self.0.as_ptr().cast()) };
+        unsafe { libc::shmdt(self.address.as_ptr().cast()) };
     }
 }
 
-/// Gets the identifier of the segment and attaches with it, again with that of a new segment where someone removes it
-/// in between.
-fn with_id<T>(attach: impl Fn(c_int) -> Result<T, AttachError>) -> Result<T, AttachError> {
-    let mut removals = 0;
-    loop {
-        match attach(get()?) {
-            Err(error) if error.means_removed() && removals < MOST_REMOVALS => removals += 1,
-            result => return result,
-        }
-    }
-}
-
-/// Gets the identifier of the segment, creating it for everyone to read and write where it does not exist.
-fn get() -> Result<c_int, AttachError> {
+/// Returns the identifier of a segment of at least [`SIZE`] bytes.
+fn shmget(flags: c_int) -> io::Result<c_int> {
     // SAFETY: shmget touches no memory of this process.
-    match unsafe { libc::shmget(KEY, SIZE, libc::IPC_CREAT | 0o666) } {
-        -1 => Err(AttachError::last("shmget")),
+    match unsafe { libc::shmget(KEY, SIZE, flags) } {
+        -1 => Err(io::Error::last_os_error()),
         id => Ok(id),
     }
 }
 
-/// What the system tells of a segment, or `None` where it does not.
-fn status(id: c_int) -> Option<libc::shmid_ds> {
-    let mut status = MaybeUninit::<libc::shmid_ds>::uninit();
-    // SAFETY: IPC_STAT writes one shmid_ds to this address, which has room for it.
-    if unsafe { libc::shmctl(id, libc::IPC_STAT, status.as_mut_ptr()) } == -1 {
-        return None;
+/// Returns the address at which the segment is attached.
+fn shmat(id: c_int) -> io::Result<NonNull<u8>> {
+    // SAFETY: with a null address the kernel chooses one where nothing is mapped.
+    let address = unsafe { libc::shmat(id, ptr::null(), 0) };
+    match NonNull::new(address.cast()) {
+        Some(address) if address.addr().get() != usize::MAX => Ok(address),
+        _ => Err(io::Error::last_os_error()),
     }
-    // SAFETY: shmctl succeeded, so it has filled in the status.
-    Some(unsafe { status.assume_init() })
+}
+
+/// Whether shmat failed because the segment was removed after shmget.
+fn means_removed(reason: &io::Error) -> bool {
+    matches!(reason.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
 }
 
 /// A failure of shmget(2) or shmat(2).
@@ -189,14 +155,8 @@ pub struct AttachError {
 }
 
 impl AttachError {
-    fn last(call: &'static str) -> AttachError {
-        let reason = io::Error::last_os_error();
-        AttachError { call, reason }
-    }
-
-    /// Whether shmat failed because the segment was removed after shmget.
-    fn means_removed(&self) -> bool {
-        matches!(self.reason.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
+    fn of(call: &'static str) -> impl Fn(io::Error) -> AttachError {
+        move |reason| AttachError { call, reason }
     }
 }
 
