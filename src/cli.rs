@@ -1,12 +1,11 @@
 //! The command line, read as getopt(3) reads `p:g`, becomes a list of steps.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ffi::{OsStr, OsString};
 use std::iter;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
 use crate::segment::Text;
@@ -17,6 +16,7 @@ pub enum Step {
     Get,
 }
 
+const PUT: &str = "put";
 const GET: &str = "get";
 
 const AFTER_HELP: &str = "\
@@ -26,45 +26,34 @@ Examples:
   old=$(shmcli -g -p \"$new\")    swap it, with no other run in between
 
 Exit status:
-  0    every flag was carried out
+  0    every flag was carried out, or help or the version was printed
   1    output could not be written
   2    usage error, nothing was touched
-  255  the segment could not be had";
+  255  no turn within 10 seconds, or no segment: no flag was carried out";
+
+const TIP: &str = "a text is stored with -p, and one of several words needs quotes: -p 'two words'";
 
 /// Reads the arguments, without the program's name, into steps in the order given.
 ///
 /// # Errors
 ///
 /// A usage error, or what `--help` and `--version` are to print.
-pub fn parse<'a>(mut args: impl Iterator<Item = &'a OsStr>) -> Result<Vec<Step>, clap::Error> {
+pub fn parse<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<Vec<Step>, clap::Error> {
     let mut command = command();
-    let mut known_gets = BTreeMap::new();
-    let mut steps = Vec::new();
-    while let Some(arg) = args.next() {
-        if arg == "--" {
-            // Nothing may follow, and clap says so.
-            command.try_get_matches_from_mut(iter::once(arg).chain(args))?;
-            break;
-        }
-        let word = Word::new(arg, &mut args);
-        // clap takes longer to read a flag than the segment to carry it out. So it reads each kind of word only once,
-        // and a command line of thousands of flags costs little more than the C program's.
-        let gets = match known_gets.entry((word.flags, word.text.is_some())) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(unknown) => {
-                let matches = command.try_get_matches_from_mut([word.with_empty_text()])?;
-                let gets = matches.get_occurrences::<String>(GET);
-                *unknown.insert(gets.map_or(0, |gets| gets.count()))
-            }
-        };
-        steps.extend(iter::repeat_with(|| Step::Get).take(gets));
-        if let Some(text) = word.text {
-            let text = Text::try_from(text)
-                .map_err(|error| command.error(ErrorKind::ValueValidation, error))?;
-            steps.push(Step::Put(text));
-        }
+    let mut matches = command
+        .try_get_matches_from_mut(join_texts(args))
+        .map_err(with_tip)?;
+
+    let indices = |flag| matches.indices_of(flag).into_iter().flatten();
+    let mut steps: BTreeMap<usize, Step> = indices(GET).map(|index| (index, Step::Get)).collect();
+    let put_indices: Vec<usize> = indices(PUT).collect();
+    let texts = matches.remove_many::<OsString>(PUT).into_iter().flatten();
+    for (index, text) in iter::zip(put_indices, texts) {
+        let text = Text::try_from(text)
+            .map_err(|error| command.error(ErrorKind::ValueValidation, error))?;
+        steps.insert(index, Step::Put(text));
     }
-    Ok(steps)
+    Ok(steps.into_values().collect())
 }
 
 fn command() -> Command {
@@ -75,11 +64,13 @@ fn command() -> Command {
         .override_usage("shmcli [-p <TEXT> | -g]...")
         .no_binary_name(true)
         .arg(
-            Arg::new("put")
+            Arg::new(PUT)
                 .short('p')
                 .long("put")
                 .value_name("TEXT")
-                .help("Store TEXT, whatever it looks like, of up to 4095 bytes"),
+                .help("Store TEXT, whatever it looks like, of up to 4095 bytes")
+                .value_parser(clap::value_parser!(OsString))
+                .action(ArgAction::Append),
         )
         .arg(
             Arg::new(GET)
@@ -87,53 +78,60 @@ fn command() -> Command {
                 .long("get")
                 .help("Print the string and a newline")
                 .num_args(0)
-                // ArgAction::Count would end at 255.
+                // ArgAction::Count would end at 255, and only values have indices.
+                .default_missing_value("")
                 .action(ArgAction::Append),
         )
 }
 
-/// An argument, or two where the second is the text of the first.
-struct Word<'a> {
-    /// `-g`, `-p`, `-ggp`, `--put`, or anything else for clap to judge.
-    flags: &'a [u8],
-    /// What the put at the end of the flags is to store.
-    text: Option<&'a [u8]>,
-}
-
-impl<'a> Word<'a> {
-    fn new(arg: &'a OsStr, mut rest: impl Iterator<Item = &'a OsStr>) -> Word<'a> {
-        let arg = arg.as_bytes();
-        let (flags, text) = if let Some(text) = arg.strip_prefix(b"--put=") {
-            (b"--put".as_slice(), Some(text))
-        } else if let Some(end) = put_flag_end(arg) {
-            match arg.split_at(end) {
-                // Where no argument is left either, clap says so.
-                (flags, []) => (flags, rest.next().map(OsStr::as_bytes)),
-                (flags, text) => (flags, Some(text)),
-            }
+/// Joins the text of each put to its flag by an `=`: `-p x` and `-px` become `-p=x`, `-gp x` becomes `-gp=x`, and
+/// `--put x` becomes `--put=x`.
+///
+/// For getopt, a text is whatever follows `-p`. clap cannot be told so: it would end the flags at `-p --`, and lose the
+/// first `=` of `-p=x`, which becomes `-p==x` here.
+fn join_texts<'a>(args: impl Iterator<Item = &'a OsStr>) -> impl Iterator<Item = OsString> {
+    let mut args = args.map(OsStr::as_bytes);
+    let mut flags_ended = false;
+    iter::from_fn(move || {
+        let arg = args.next()?;
+        flags_ended |= arg == b"--";
+        let put = if flags_ended {
+            None
         } else {
-            (arg, None)
+            split_after_put(arg)
         };
-        Word { flags, text }
-    }
-
-    /// The word as clap is to read it: `-p=` for `-p x`, `-px` and `-p=x`. clap cannot be told to take every text as it
-    /// is: it would lose the first `=` of `-p=x`, where getopt takes `=x` as the text, and end the flags at `-p --`.
-    fn with_empty_text(&self) -> OsString {
-        let text: &[u8] = if self.text.is_some() { b"=" } else { b"" };
-        OsString::from_vec([self.flags, text].concat())
-    }
+        let word = match put {
+            // Where there is no text either, clap says so.
+            Some((flags, b"")) => match args.next() {
+                Some(text) => [flags, text].join(&b'='),
+                None => flags.to_vec(),
+            },
+            Some((flags, text)) => [flags, text].join(&b'='),
+            None => arg.to_vec(),
+        };
+        Some(OsString::from_vec(word))
+    })
 }
 
-/// Where the flag ends that takes a text, if there is one in this argument.
-fn put_flag_end(arg: &[u8]) -> Option<usize> {
+/// Splits `-px` into `-p` and `x`, if there is a put in this argument.
+fn split_after_put(arg: &[u8]) -> Option<(&[u8], &[u8])> {
     match arg {
-        b"--put" => Some(arg.len()),
+        b"--put" => Some((arg, b"")),
+        // clap splits `--put=x` as getopt_long(3) would.
         [b'-', b'-', ..] => None,
-        [b'-', flags @ ..] => flags
-            .iter()
-            .position(|&flag| flag == b'p')
-            .map(|put| put + 2),
+        [b'-', flags @ ..] => {
+            let put = flags.iter().position(|&flag| flag == b'p')?;
+            Some(arg.split_at(put + 2))
+        }
         _ => None,
     }
+}
+
+/// Adds what a user who is not asked for operands may have meant by one.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    if error.kind() == ErrorKind::UnknownArgument {
+        let tips = ContextValue::StyledStrs(vec![TIP.into()]);
+        error.insert(ContextKind::Suggested, tips);
+    }
+    error
 }

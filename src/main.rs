@@ -3,7 +3,7 @@
 // Nothing runs before `main`, as in a C program. The standard runtime would read /proc/self/maps, poll the standard
 // streams and install signal handlers, which takes half as long as all the rest and serves nothing here. It would
 // also ignore SIGPIPE, which is to end a run whose reader is gone.
-#![cfg_attr(not(test), no_main)]
+#![no_main]
 
 mod cli;
 mod segment;
@@ -22,7 +22,7 @@ use cli::Step;
 use segment::{AttachError, Segment};
 use turn::{Turn, TurnError};
 
-#[cfg_attr(not(test), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // The arguments come from argv itself: std::env::args_os promises them only behind the standard runtime.
     let args = (1..argc as usize).map(|index| {
@@ -58,7 +58,7 @@ fn carry_out(steps: Vec<Step>) -> Result<Vec<Lines>, Failure> {
         match step {
             Step::Put(text) => segment.store(&text),
             Step::Get => {
-                let mut line = segment.string().collect::<Vec<u8>>();
+                let mut line = segment.string();
                 line.push(b'\n');
                 match got.last_mut() {
                     Some(last) if last.line == line => last.count += 1,

@@ -1,10 +1,11 @@
 //! The shared memory segment: all of System V, and all `unsafe` that touches memory.
 
-use std::ffi::CString;
+use std::ffi::{CStr, OsString};
 use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 
 use libc::c_int;
 
@@ -13,47 +14,45 @@ use crate::turn::Turn;
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;
 
+/// Words that are read at once before a NUL is looked for among them: a long string takes few looks, and a short one
+/// little reading.
+const BLOCK: usize = 64;
+
 /// Times that the segment may be removed between shmget and shmat before that counts as a failure.
 const MOST_REMOVALS: u32 = 10_000;
 
-/// A text that fits the segment: at most [`Text::MAX_LENGTH`] bytes, none of them NUL.
-pub struct Text(CString);
+/// A text that fits the segment: at most [`Text::MAX_LENGTH`] bytes, and the NUL that ends it.
+pub struct Text(Vec<u8>);
 
 impl Text {
     /// Length of the longest text, in bytes: the segment holds a NUL after it.
     pub const MAX_LENGTH: usize = SIZE - 1;
 }
 
-impl TryFrom<&[u8]> for Text {
-    type Error = TextError;
+impl TryFrom<OsString> for Text {
+    type Error = TooLong;
 
-    fn try_from(text: &[u8]) -> Result<Text, TextError> {
-        if text.len() > Text::MAX_LENGTH {
-            return Err(TextError::TooLong(text.len()));
+    fn try_from(text: OsString) -> Result<Text, TooLong> {
+        let mut bytes = text.into_vec();
+        if bytes.len() > Text::MAX_LENGTH {
+            return Err(TooLong(bytes.len()));
         }
-        CString::new(text)
-            .map(Text)
-            .map_err(|_| TextError::HoldsNul)
+        bytes.push(0);
+        Ok(Text(bytes))
     }
 }
 
-/// Why something is no [`Text`].
-pub enum TextError {
-    /// It has this many bytes.
-    TooLong(usize),
-    HoldsNul,
-}
+/// A text of so many bytes does not fit.
+pub struct TooLong(usize);
 
-impl fmt::Display for TextError {
+impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            TextError::TooLong(length) => write!(
-                f,
-                "the text is {length} bytes long, the limit is {} bytes",
-                Text::MAX_LENGTH
-            ),
-            TextError::HoldsNul => f.write_str("the text holds a NUL byte"),
-        }
+        let TooLong(length) = self;
+        let limit = Text::MAX_LENGTH;
+        write!(
+            f,
+            "the text is {length} bytes long, the limit is {limit} bytes"
+        )
     }
 }
 
@@ -73,10 +72,10 @@ impl Segment {
     pub fn attach(turn: Turn) -> Result<Segment, AttachError> {
         let mut removals = 0;
         let address = loop {
-            let id = shmget(libc::IPC_CREAT | 0o666).map_err(AttachError::of("shmget"))?;
+            let id = shmget(libc::IPC_CREAT | 0o666).map_err(AttachError::of_shmget)?;
             match shmat(id) {
                 Err(reason) if means_removed(&reason) && removals < MOST_REMOVALS => removals += 1,
-                result => break result.map_err(AttachError::of("shmat"))?,
+                result => break result.map_err(AttachError::Shmat)?,
             }
         };
         Ok(Segment {
@@ -85,33 +84,49 @@ impl Segment {
         })
     }
 
-    /// Stores the text and a NUL at the start of the segment.
+    /// Stores the text and the NUL after it at the start of the segment, as strcpy(3) does.
     ///
     /// The string is emptied first and begun last, so that a run killed anywhere in between leaves the old text, the
     /// new one or an empty one, never a mix. The fence and the release keep the stores in this order.
     pub fn store(&self, text: &Text) {
-        let text = text.0.as_bytes_with_nul();
         let bytes = self.bytes();
         bytes[0].store(0, Ordering::Relaxed);
         fence(Ordering::Release);
-        for (byte, &value) in bytes.iter().zip(text).skip(1) {
+        for (byte, &value) in bytes[1..].iter().zip(&text.0[1..]) {
             byte.store(value, Ordering::Relaxed);
         }
-        bytes[0].store(text[0], Ordering::Release);
+        bytes[0].store(text.0[0], Ordering::Release);
     }
 
-    /// The bytes before the first NUL, or all [`SIZE`] bytes where there is none.
-    pub fn string(&self) -> impl Iterator<Item = u8> {
-        let bytes = self.bytes().iter();
-        bytes
-            .map(|byte| byte.load(Ordering::Relaxed))
-            .take_while(|&byte| byte != 0)
+    /// The bytes before the first NUL, which puts(3) would print, or all [`SIZE`] bytes where there is none.
+    pub fn string(&self) -> Vec<u8> {
+        let mut string = Vec::new();
+        for block in self.blocks() {
+            let mut copy = [[0; size_of::<usize>()]; BLOCK];
+            for (copy, word) in copy.iter_mut().zip(block) {
+                *copy = word.load(Ordering::Relaxed).to_ne_bytes();
+            }
+            let copy = copy.as_flattened();
+            match CStr::from_bytes_until_nul(copy) {
+                Ok(end) => {
+                    string.extend_from_slice(end.to_bytes());
+                    break;
+                }
+                Err(_) => string.extend_from_slice(copy),
+            }
+        }
+        string
     }
 
     /// The segment as atomics, because other processes may write to it at any moment.
     fn bytes(&self) -> &[AtomicU8; SIZE] {
         // SAFETY: shmat attached a segment of at least SIZE bytes here, since shmget refuses a smaller one. It is
         // readable and writable, and stays attached as long as self exists.
+        unsafe { self.address.cast().as_ref() }
+    }
+
+    fn blocks(&self) -> &[[AtomicUsize; BLOCK]; SIZE / BLOCK / size_of::<usize>()] {
+        // SAFETY: as for bytes, and shmat returns the address of a page, which is aligned for any word.
         unsafe { self.address.cast().as_ref() }
     }
 }
@@ -148,36 +163,60 @@ fn means_removed(reason: &io::Error) -> bool {
     matches!(reason.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
 }
 
-/// A failure of shmget(2) or shmat(2).
-pub struct AttachError {
-    call: &'static str,
-    reason: io::Error,
+/// Which call failed, and the system's reason.
+pub enum AttachError {
+    Shmget(io::Error),
+    /// shmget, because there is a segment of fewer than [`SIZE`] bytes.
+    TooSmall(io::Error),
+    Shmat(io::Error),
 }
 
 impl AttachError {
-    fn of(call: &'static str) -> impl Fn(io::Error) -> AttachError {
-        move |reason| AttachError { call, reason }
+    /// Tells apart the two causes of EINVAL: one of them is left where shmget is not to create the segment.
+    fn of_shmget(reason: io::Error) -> AttachError {
+        let is_einval = |reason: &io::Error| reason.raw_os_error() == Some(libc::EINVAL);
+        if is_einval(&reason) && shmget(0).is_err_and(|reason| is_einval(&reason)) {
+            AttachError::TooSmall(reason)
+        } else {
+            AttachError::Shmget(reason)
+        }
     }
 }
 
 /// The call, the system's reason, and where it is known what that means and what to do.
 impl fmt::Display for AttachError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let AttachError { call, reason } = self;
+        use AttachError::{Shmat, Shmget, TooSmall};
+
+        let (call, reason) = match self {
+            Shmget(reason) | TooSmall(reason) => ("shmget", reason),
+            Shmat(reason) => ("shmat", reason),
+        };
         write!(f, "{call} failed: {reason}")?;
-        match (*call, reason.raw_os_error()) {
-            (_, Some(libc::EACCES)) => write!(
+        match (self, reason.raw_os_error()) {
+            (TooSmall(_), _) => write!(
                 f,
-                "\nA segment with key {KEY} belongs to someone who does not let this user read and write it. \
-                 `ipcs -m` shows its owner, who can remove it with `ipcrm -M {KEY}`."
+                "\nThe segment with key {KEY} ({KEY:#010x} in `ipcs -m`) is smaller than {SIZE} bytes. Its owner or root \
+                 can remove it with `ipcrm -M {KEY}`."
             ),
-            ("shmget", Some(libc::EINVAL)) => write!(
+            (Shmget(_), Some(libc::EINVAL)) => write!(
                 f,
-                "\nEither a segment with key {KEY} exists and is smaller than {SIZE} bytes (`ipcrm -M {KEY}` removes \
-                 it), or the system's limits on a segment's size forbid {SIZE}{}.",
+                "\nThe system's limits on a segment's size{} forbid {SIZE} bytes: change them.",
                 on_linux(" (kernel.shmmax)")
             ),
-            (_, Some(libc::ENOSPC)) => write!(
+            (_, Some(libc::EACCES)) => write!(
+                f,
+                "\nThis user may not read and write the segment with key {KEY} ({KEY:#010x} in `ipcs -m`, which shows \
+                 its owner). Its owner or root can remove it with `ipcrm -M {KEY}`."
+            ),
+            (_, Some(libc::EPERM | libc::ENOSYS)) => f.write_str(
+                "\nThis system, or the sandbox or container that this runs in, does not allow System V shared memory.",
+            ),
+            (Shmget(_), Some(libc::ENOMEM)) if cfg!(not(target_os = "linux")) => f.write_str(
+                "\nThe system's limit on shared memory as a whole (shmall) is reached: remove segments that are no \
+                 longer needed (`ipcs -m`, `ipcrm`) or raise the limit.",
+            ),
+            (Shmget(_), Some(libc::ENOSPC)) => write!(
                 f,
                 "\nThe system's limit on segments{} or on shared memory as a whole{} is reached: remove segments that \
                  are no longer needed (`ipcs -m`, `ipcrm`) or raise the limit.",
@@ -185,8 +224,21 @@ impl fmt::Display for AttachError {
                 on_linux(" (kernel.shmall)")
             ),
             (_, Some(libc::ENOMEM)) => {
-                f.write_str("\nThere is not enough memory: end programs that use much of it, or raise this user's limits.")
+                f.write_str(
+                    "\nThere is not enough memory: end programs that use much of it, or raise this user's limits.",
+                )?;
+                if let Shmat(_) = self {
+                    write!(
+                        f,
+                        " It may also be that the segment with key {KEY} is far larger than {SIZE} bytes: `ipcs -m` shows \
+                         its size beside {KEY:#010x}, and its owner or root can remove it with `ipcrm -M {KEY}`."
+                    )?;
+                }
+                Ok(())
             }
+            (Shmat(reason), _) if means_removed(reason) => f.write_str(
+                "\nThe segment was removed again and again before it could be attached: end the program that does so.",
+            ),
             _ => Ok(()),
         }
     }
