@@ -1,36 +1,59 @@
-//! Where the segment cannot be had, each errno caused for real.
+//! Where the segment or a turn cannot be had, each errno caused for real.
 
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::support::sandbox::{isolated, isolated_as_root, lower_limit};
+use libc::{c_int, c_long};
+
+use crate::support::calls::{FOR_FLOCK, FOR_OPEN, FOR_SHMAT, FOR_SHMGET};
+use crate::support::place::{isolated, lower_limit, skip};
 use crate::support::segment::{SIZE, Segment};
-use crate::support::shmcli::{Run, shmcli, unprivileged_command};
+use crate::support::shmcli::{
+    Failure, Run, become_another_user, command, command_of_another_user, command_with_denied_calls,
+    shmcli, unprivileged_command, with_first_calls,
+};
+use crate::support::shown::expect_bytes;
 use crate::support::trace::Traced;
 
 const FORBIDDEN: &str = "Permission denied (os error 13)\n\
-    A segment with key 3148 belongs to someone who does not let this user read and write it. ";
+    This user may not read and write the segment with key 3148 (0x00000c4c in `ipcs -m`, which shows its owner). Its \
+    owner or root can remove it with `ipcrm -M 3148`.\n";
+
+/// A segment of another user, who removes it when this is dropped.
+struct OfAnotherUser;
+
+impl OfAnotherUser {
+    fn create() -> OfAnotherUser {
+        OfAnotherUser::carry_out(|| {
+            Segment::create(SIZE, 0o600);
+        });
+        OfAnotherUser
+    }
+
+    fn carry_out(action: fn()) {
+        let mut other = with_first_calls(Command::new("true"), move || {
+            action();
+            Ok(())
+        });
+        become_another_user(&mut other);
+        assert!(other.status().expect("true can be run").success());
+    }
+}
+
+impl Drop for OfAnotherUser {
+    fn drop(&mut self) {
+        OfAnotherUser::carry_out(|| Segment::existing().remove());
+    }
+}
 
 #[test]
 fn another_users_private_segment_is_left_alone() {
-    isolated_as_root(|| {
-        const NOBODY: u32 = 65534;
-
-        let mut other = Command::new("true");
-        // SAFETY: what runs between fork and exec makes a system call and allocates nothing.
-        unsafe {
-            other.uid(NOBODY).pre_exec(|| {
-                Segment::create(SIZE, 0o600);
-                Ok(())
-            })
-        };
-        assert!(other.status().expect("true can be run").success());
-
+    isolated(|| {
+        let _removed_at_the_end = OfAnotherUser::create();
         Run::of(unprivileged_command().arg("-g"))
             .fails(255)
-            .starts(&format!("shmcli: shmget failed: {FORBIDDEN}"));
+            .is(&format!("shmcli: shmget failed: {FORBIDDEN}"));
         Run::of(unprivileged_command().args(["-p", "x"])).fails(255);
-        assert_eq!(Segment::existing().bytes(), [0; SIZE]);
+        Run::of(command_of_another_user().arg("-g")).prints("\n");
     });
 }
 
@@ -40,19 +63,21 @@ fn a_segment_that_may_not_be_written_is_refused() {
         Segment::create(SIZE, 0o444);
         Run::of(unprivileged_command().arg("-g"))
             .fails(255)
-            .starts(&format!("shmcli: shmget failed: {FORBIDDEN}"));
+            .is(&format!("shmcli: shmget failed: {FORBIDDEN}"));
     });
 }
 
 #[test]
 fn a_segment_closed_after_shmget_is_refused() {
     isolated(|| {
-        let run = Traced::start(unprivileged_command().arg("-g"));
-        assert!(run.runs_through(libc::SYS_shmget));
+        let mut command = unprivileged_command();
+        command.arg("-g");
+        let run = Traced::start(command);
+        run.runs_through("shmget");
         Segment::existing().set_mode(0);
         run.finish()
             .fails(255)
-            .starts(&format!("shmcli: shmat failed: {FORBIDDEN}"));
+            .is(&format!("shmcli: shmat failed: {FORBIDDEN}"));
     });
 }
 
@@ -60,61 +85,56 @@ fn a_segment_closed_after_shmget_is_refused() {
 fn a_smaller_segment_is_refused() {
     isolated(|| {
         let segment = Segment::create(SIZE - 1, 0o666);
-        too_small_or_forbidden();
-        assert_eq!(segment.bytes(), [0; SIZE - 1]);
+        shmcli(["-p", "x"]).fails(255).is(
+            "shmcli: shmget failed: Invalid argument (os error 22)\n\
+             The segment with key 3148 (0x00000c4c in `ipcs -m`) is smaller than 4096 bytes. Its owner or root can \
+             remove it with `ipcrm -M 3148`.\n",
+        );
+        expect_bytes("the segment", &segment.bytes(), &[0; SIZE - 1]);
     });
 }
 
 #[test]
 fn a_limit_below_the_size_of_the_segment_is_reported() {
     isolated(|| {
-        if lower_limit("shmmax", SIZE as u32 - 1) {
-            too_small_or_forbidden();
-        }
+        lower_limit("shmmax", SIZE as u32 - 1);
+        shmcli(["-p", "x"]).fails(255).is(
+            "shmcli: shmget failed: Invalid argument (os error 22)\n\
+             The system's limits on a segment's size (kernel.shmmax) forbid 4096 bytes: change them.\n",
+        );
     });
-}
-
-#[track_caller]
-fn too_small_or_forbidden() {
-    shmcli(["-p", "x"])
-        .fails(255)
-        .starts("shmcli: shmget failed: Invalid argument (os error 22)\n")
-        .says("smaller than 4096 bytes (`ipcrm -M 3148` removes it)")
-        .says("limits on a segment's size forbid 4096 (kernel.shmmax)");
 }
 
 #[test]
 fn a_limit_on_segments_is_reported() {
     isolated(|| {
-        if lower_limit("shmmni", 0) {
-            no_space();
-        }
+        lower_limit("shmmni", 0);
+        no_space();
     });
 }
 
 #[test]
 fn a_limit_on_shared_memory_is_reported() {
     isolated(|| {
-        if lower_limit("shmall", 0) {
-            no_space();
-        }
+        lower_limit("shmall", 0);
+        no_space();
     });
 }
 
 #[track_caller]
 fn no_space() {
-    shmcli(["-g"])
-        .fails(255)
-        .starts("shmcli: shmget failed: No space left on device (os error 28)\n")
-        .says("segments (kernel.shmmni)")
-        .says("shared memory as a whole (kernel.shmall)");
+    shmcli(["-g"]).fails(255).is(
+        "shmcli: shmget failed: No space left on device (os error 28)\n\
+         The system's limit on segments (kernel.shmmni) or on shared memory as a whole (kernel.shmall) is reached: \
+         remove segments that are no longer needed (`ipcs -m`, `ipcrm`) or raise the limit.\n",
+    );
 }
 
 #[test]
 fn lack_of_memory_is_reported() {
     isolated(|| {
         let run = Traced::shmcli(["-g"]);
-        assert!(run.runs_through(libc::SYS_shmget));
+        run.runs_through("shmget");
         let none = libc::rlimit {
             rlim_cur: 0,
             rlim_max: 0,
@@ -122,21 +142,129 @@ fn lack_of_memory_is_reported() {
         // SAFETY: the new limit is valid, and the old one is not asked for.
         let set = unsafe { libc::prlimit(run.pid(), libc::RLIMIT_AS, &none, std::ptr::null_mut()) };
         assert_eq!(set, 0);
-        run.finish()
-            .fails(255)
-            .starts("shmcli: shmat failed: Cannot allocate memory (os error 12)\nThere is not enough memory");
+        no_memory(run.finish());
     });
 }
 
 #[test]
-fn other_reasons_stand_alone() {
+fn a_far_larger_segment_than_fits_is_named_as_a_cause() {
+    const LIMIT: libc::rlim_t = 1 << 30;
+
+    isolated(|| {
+        Segment::create(2 << 30, 0o666);
+        let command = with_first_calls(command(), || {
+            let limit = libc::rlimit {
+                rlim_cur: LIMIT,
+                rlim_max: LIMIT,
+            };
+            // SAFETY: the limit is valid.
+            unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) };
+            Ok(())
+        });
+        no_memory(Run::of({ command }.arg("-g")));
+    });
+}
+
+#[track_caller]
+fn no_memory(run: Run) {
+    run.fails(255)
+        .starts("shmcli: shmat failed: Cannot allocate memory (os error 12)\nThere is not enough memory: ")
+        .says(
+            "It may also be that the segment with key 3148 is far larger than 4096 bytes: `ipcs -m` shows its size \
+             beside 0x00000c4c, and its owner or root can remove it with `ipcrm -M 3148`.\n",
+        );
+}
+
+#[test]
+fn a_segment_that_is_removed_again_and_again_is_reported() {
     isolated(|| {
         let run = Traced::shmcli(["-g"]);
-        while run.runs_through(libc::SYS_shmget) {
+        while run.runs_through_shmget() {
             Segment::existing().remove();
         }
-        run.ended()
-            .fails(255)
-            .is("shmcli: shmat failed: Invalid argument (os error 22)\n");
+        run.ended().fails(255).is(
+            "shmcli: shmat failed: Invalid argument (os error 22)\n\
+             The segment was removed again and again before it could be attached: end the program that does so.\n",
+        );
+    });
+}
+
+/// A run that is denied these calls fails.
+#[track_caller]
+fn denied(calls: &[c_long], errno: c_int) -> Failure {
+    let run = Run::of(command_with_denied_calls(calls, errno).arg("-g"));
+    if run.status().code() == Some(127) {
+        skip("a dynamically linked shmcli cannot be started so");
+    }
+    run.fails(255)
+}
+
+#[test]
+fn a_system_without_system_v_shared_memory_is_named() {
+    isolated(|| {
+        let advice = "This system, or the sandbox or container that this runs in, does not allow System V shared memory.";
+        for (errno, reason) in [
+            (libc::EPERM, "Operation not permitted (os error 1)"),
+            (libc::ENOSYS, "Function not implemented (os error 38)"),
+        ] {
+            denied(FOR_SHMGET, errno).is(&format!("shmcli: shmget failed: {reason}\n{advice}\n"));
+        }
+        denied(FOR_SHMAT, libc::EPERM)
+            .says("shmat failed")
+            .says(advice);
+    });
+}
+
+const NEEDED_FOR_A_TURN: &str = "\n\
+    A run opens and locks /proc/self/ns/ipc, or / where that cannot be opened. This takes a free file descriptor \
+    (`ulimit -n`), and a system, sandbox or container that allows it.\n";
+
+#[test]
+fn without_a_lock_nothing_is_done() {
+    isolated(|| {
+        for (calls, errno, failed) in [
+            (
+                FOR_FLOCK,
+                libc::ENOSYS,
+                "flock of /proc/self/ns/ipc failed: Function not implemented (os error 38)",
+            ),
+            (
+                FOR_OPEN,
+                libc::EACCES,
+                "open of / failed: Permission denied (os error 13)",
+            ),
+            // Runs that found no free descriptor for a moment would lock something else.
+            (
+                FOR_OPEN,
+                libc::ENFILE,
+                "open of /proc/self/ns/ipc failed: Too many open files in system (os error 23)",
+            ),
+        ] {
+            denied(calls, errno).is(&format!("shmcli: no turn: {failed}{NEEDED_FOR_A_TURN}"));
+        }
+        assert!(Segment::find().is_none());
+    });
+}
+
+#[test]
+fn without_a_free_descriptor_nothing_is_done() {
+    isolated(|| {
+        let mut command = with_first_calls(command(), || {
+            let limit = libc::rlimit {
+                rlim_cur: 3,
+                rlim_max: 3,
+            };
+            // SAFETY: the limit is valid.
+            unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+            Ok(())
+        });
+        let run = Run::of(command.arg("-g"));
+        if run.status().code() == Some(127) {
+            skip("a dynamically linked shmcli cannot be started so");
+        }
+        let failed = "open of /proc/self/ns/ipc failed: Too many open files (os error 24)";
+        run.fails(255)
+            .is(&format!("shmcli: no turn: {failed}{NEEDED_FOR_A_TURN}"));
+        assert!(Segment::find().is_none());
     });
 }

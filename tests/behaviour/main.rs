@@ -1,4 +1,4 @@
-//! The real binary on the real kernel: each rule of the README, in an IPC namespace of the test's own.
+//! The real binary on the real kernel: each rule of the README.
 
 #![cfg(target_os = "linux")]
 
@@ -10,4 +10,5 @@ mod output;
 mod random;
 mod spelling;
 mod string;
+mod turns;
 mod usage;

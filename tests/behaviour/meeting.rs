@@ -1,67 +1,89 @@
-//! Runs that meet on the segment.
+//! Runs that meet on the segment: none sees another's work half done.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::sandbox::isolated;
+use crate::support::place::isolated;
 use crate::support::segment::{SIZE, Segment};
 use crate::support::shmcli::{Run, shmcli};
+use crate::support::shown::shown;
 use crate::support::trace::Traced;
 
-/// A text that takes thousands of instructions to store, and not too many to stop after each.
+/// A text that takes hundreds of instructions to store, and not too many to stop after each.
 const LENGTH: usize = 100;
 
-/// Starts a put, and stops it when it has the segment alone.
+/// Starts a put, and stops it when it has attached the segment.
 fn put_that_has_begun(text: &str) -> Traced {
     let run = Traced::shmcli(["-p", text]);
-    assert!(run.runs_through(libc::SYS_shmat));
-    assert!(run.runs_through(libc::SYS_shmctl));
+    run.runs_through("shmat");
     run
 }
 
-/// A run that is ended, and so fails, if it takes far longer than any should.
-fn does_not_hang(args: &[&str]) -> Run {
-    let binary = env!("CARGO_BIN_EXE_shmcli");
-    Run::of(Command::new("timeout").args(["60", binary]).args(args))
+/// A text of full length that no other number gives.
+fn long_text(number: usize) -> String {
+    format!("{number:x<0$}", SIZE - 1)
+}
+
+/// Makes this many runs at once, and returns what they did in the order of their numbers.
+fn storm<T: Send>(runs: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let all_are_there = Barrier::new(runs);
+    thread::scope(|scope| {
+        let start = |number| {
+            let (all_are_there, run) = (&all_are_there, &run);
+            scope.spawn(move || {
+                all_are_there.wait();
+                run(number)
+            })
+        };
+        let threads: Vec<_> = (0..runs).map(start).collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results
+            .map(|result| result.expect("each run does what it should"))
+            .collect()
+    })
 }
 
 #[test]
 fn no_string_is_torn() {
     const WRITERS: usize = 16;
     const READERS: usize = 16;
-    const TIME: Duration = Duration::from_secs(4);
+    const TIME: Duration = Duration::from_secs(2);
 
     isolated(|| {
-        let text_of = |writer: usize| char::from(b'a' + writer as u8).to_string().repeat(SIZE - 1);
-        shmcli(["-p", &text_of(0)]).prints("");
         let texts: BTreeSet<Vec<u8>> = (0..WRITERS)
-            .map(|writer| (text_of(writer) + "\n").into())
+            .map(|writer| (long_text(writer) + "\n").into())
             .collect();
+        shmcli(["-p", &long_text(0)]).prints("");
         let end = Instant::now() + TIME;
-        thread::scope(|scope| {
-            for writer in 0..WRITERS {
-                scope.spawn(move || {
-                    let text = text_of(writer);
-                    while Instant::now() < end {
-                        shmcli(["-p", &text]).prints("");
-                    }
-                });
+        storm(WRITERS + READERS, |number| {
+            while Instant::now() < end {
+                if number < WRITERS {
+                    shmcli(["-p", &long_text(number)]).prints("");
+                } else {
+                    let run = shmcli(["-g"]);
+                    assert!(
+                        texts.contains(run.stdout()),
+                        "{run}\n  expected: one of the texts that are put"
+                    );
+                }
             }
-            for _ in 0..READERS {
-                scope.spawn(|| {
-                    while Instant::now() < end {
-                        let run = shmcli(["-g"]);
-                        assert!(
-                            texts.contains(run.stdout()),
-                            "torn: {}",
-                            run.stdout().escape_ascii()
-                        );
-                    }
-                });
-            }
+        });
+    });
+}
+
+#[test]
+fn all_flags_of_a_run_are_carried_out_with_no_other_run_in_between() {
+    const RUNS: usize = 60;
+    const GETS: usize = 250;
+
+    isolated(|| {
+        storm(RUNS, |number| {
+            let text = long_text(number);
+            let gets = format!("-{}", "g".repeat(GETS));
+            shmcli(["-p", &text, &gets]).prints((text.clone() + "\n").repeat(GETS));
         });
     });
 }
@@ -69,14 +91,10 @@ fn no_string_is_torn() {
 #[test]
 fn a_get_after_a_put_prints_its_text() {
     isolated(|| {
-        thread::scope(|scope| {
-            for thread in 0..8 {
-                scope.spawn(move || {
-                    for round in 0..100 {
-                        let text = format!("{thread} {round}");
-                        shmcli(["-p", &text, "-g"]).prints(text + "\n");
-                    }
-                });
+        storm(8, |thread| {
+            for round in 0..100 {
+                let text = format!("{thread} {round}");
+                shmcli(["-p", &text, "-g"]).prints(text + "\n");
             }
         });
     });
@@ -84,37 +102,26 @@ fn a_get_after_a_put_prints_its_text() {
 
 #[test]
 fn parallel_swaps_lose_and_double_nothing() {
-    const THREADS: usize = 8;
-    const ROUNDS: usize = 150;
+    const RUNS: usize = 600;
 
     isolated(|| {
-        let token_of = |thread, round| format!("token {thread} {round}");
-        shmcli(["-p", "first"]).prints("");
-        let mut got: Vec<String> = thread::scope(|scope| {
-            let swappers: Vec<_> = (0..THREADS)
-                .map(|thread| {
-                    scope.spawn(move || {
-                        let swap = |round| {
-                            let run = shmcli(["-g", "-p", &token_of(thread, round)]);
-                            String::from_utf8_lossy(run.stdout()).trim_end().to_owned()
-                        };
-                        (0..ROUNDS).map(swap).collect::<Vec<_>>()
-                    })
-                })
-                .collect();
-            swappers
-                .into_iter()
-                .flat_map(|swapper| swapper.join().expect("swaps work"))
-                .collect()
+        let got_by = |run: &Run| String::from_utf8_lossy(run.stdout()).trim_end().to_owned();
+        shmcli(["-p", &long_text(RUNS)]).prints("");
+        let mut got = storm(RUNS, |number| {
+            got_by(&shmcli(["-g", "-p", &long_text(number)]))
         });
-        got.push(String::from_utf8_lossy(&Segment::existing().string()).into_owned());
-
-        let tokens =
-            (0..THREADS).flat_map(|thread| (0..ROUNDS).map(move |round| token_of(thread, round)));
-        let mut put: Vec<String> = tokens.chain(["first".to_owned()]).collect();
-        put.sort_unstable();
+        got.push(got_by(&shmcli(["-g"])));
         got.sort_unstable();
-        assert_eq!(got, put);
+        let mut put: Vec<String> = (0..=RUNS).map(long_text).collect();
+        put.sort_unstable();
+        let wrong = put
+            .iter()
+            .filter(|text| got.iter().filter(|got| got == text).count() != 1);
+        assert_eq!(
+            wrong.count(),
+            0,
+            "texts of {RUNS} were not got by exactly one run each"
+        );
     });
 }
 
@@ -134,7 +141,7 @@ fn a_put_is_never_between_two_texts() {
             if seen.last() != Some(&string) {
                 seen.push(string);
             }
-            assert!(put.step());
+            assert!(put.step(), "a put ends before it has detached the segment");
         }
         assert_eq!(seen, [old.as_bytes(), b"", new.as_bytes()]);
         put.finish().prints("");
@@ -142,19 +149,20 @@ fn a_put_is_never_between_two_texts() {
 }
 
 #[test]
-fn a_killed_put_leaves_a_whole_text_and_nothing_attached() {
+fn a_killed_put_leaves_a_whole_text_and_the_turn_to_others() {
     const POINTS: usize = 20;
 
     isolated(|| {
         let old = "o".repeat(LENGTH);
         let new = "n".repeat(LENGTH / 2);
+        let whole = ["", &old, &new].map(|text| format!("{text}\n").into_bytes());
         shmcli(["-p", &old]).prints("");
         let segment = Segment::existing();
-        let whole = put_that_has_begun(&new);
+        let put = put_that_has_begun(&new);
         let steps = (0..)
-            .take_while(|_| segment.attached() == 1 && whole.step())
+            .take_while(|_| segment.attached() == 1 && put.step())
             .count();
-        whole.finish().prints("");
+        put.finish().prints("");
 
         for point in 0..POINTS {
             shmcli(["-p", &old]).prints("");
@@ -164,11 +172,18 @@ fn a_killed_put_leaves_a_whole_text_and_nothing_attached() {
             }
             put.kill();
             assert_eq!(segment.attached(), 0);
-            let string = segment.string();
+            // A turn that is free is taken without a pause.
+            let next = Traced::shmcli(["-g"]);
+            let calls = next.calls();
             assert!(
-                [old.as_bytes(), new.as_bytes(), b""].contains(&&string[..]),
+                !calls.contains(&"sleep"),
+                "after a killed run, the next one makes the calls {calls:?}"
+            );
+            let left = next.ended().stdout().to_vec();
+            assert!(
+                whole.contains(&left),
                 "killed at {point} of {POINTS}, a put left {}",
-                string.escape_ascii()
+                shown(&left)
             );
         }
     });
@@ -178,7 +193,7 @@ fn a_killed_put_leaves_a_whole_text_and_nothing_attached() {
 fn a_segment_removed_before_it_is_attached_is_made_anew() {
     isolated(|| {
         let run = Traced::shmcli(["-p", "x", "-g"]);
-        assert!(run.runs_through(libc::SYS_shmget));
+        run.runs_through("shmget");
         Segment::existing().remove();
         run.finish().prints("x\n");
         assert_eq!(Segment::existing().string(), b"x");
@@ -188,10 +203,11 @@ fn a_segment_removed_before_it_is_attached_is_made_anew() {
 #[test]
 fn a_segment_removed_once_it_is_attached_is_used_to_the_end() {
     isolated(|| {
-        let run = put_that_has_begun("x");
+        let run = Traced::shmcli(["-p", "x", "-g"]);
+        run.runs_through("shmat");
         Segment::existing().remove();
-        run.finish().prints("");
-        assert!(Segment::find().is_none());
+        run.finish().prints("x\n");
+        assert!(Segment::find().is_none(), "a run makes no second segment");
     });
 }
 
@@ -217,62 +233,5 @@ fn runs_succeed_while_the_segment_is_removed_again_and_again() {
             done.store(true, Ordering::Relaxed);
             result.expect("each run prints its text");
         });
-    });
-}
-
-#[test]
-fn a_program_that_stays_attached_stops_no_run() {
-    isolated(|| {
-        let view = Segment::create(SIZE, 0o666).attach();
-        does_not_hang(&["-p", "x", "-g"]).prints("x\n");
-        assert_eq!(view.string(), b"x");
-    });
-}
-
-#[test]
-fn a_run_that_was_stopped_in_the_middle_stops_no_other() {
-    isolated(|| {
-        let stopped = put_that_has_begun("of a stopped run");
-        does_not_hang(&["-p", "x", "-g"]).prints("x\n");
-        stopped.finish().prints("");
-        shmcli(["-g"]).prints("of a stopped run\n");
-    });
-}
-
-#[test]
-fn a_run_waits_for_another_to_end() {
-    isolated(|| {
-        let first = put_that_has_begun("first");
-        let second = Traced::shmcli(["-g"]);
-        // It sees that it is not alone, and does not attach.
-        assert!(second.runs_through(libc::SYS_shmctl));
-        first.finish().prints("");
-        second.finish().prints("first\n");
-    });
-}
-
-#[test]
-fn a_run_alone_asks_for_little_and_makes_nothing_else() {
-    isolated(|| {
-        let of_system_v = [
-            (libc::SYS_shmget, "shmget"),
-            (libc::SYS_shmat, "shmat"),
-            (libc::SYS_shmctl, "shmctl"),
-            (libc::SYS_shmdt, "shmdt"),
-            (libc::SYS_semget, "semget"),
-            (libc::SYS_msgget, "msgget"),
-        ];
-        let run = Traced::shmcli(["-p", "x", "-g"]);
-        let calls = run.calls();
-        let names: Vec<_> = calls
-            .iter()
-            .filter_map(|call| of_system_v.iter().find(|(number, _)| number == call))
-            .map(|(_, name)| *name)
-            .collect();
-        assert_eq!(names, ["shmget", "shmctl", "shmat", "shmctl", "shmdt"]);
-        // A dynamic linker opens files before that.
-        let mut after_shmget = calls.iter().skip_while(|&&call| call != libc::SYS_shmget);
-        assert!(!after_shmget.any(|&call| call == libc::SYS_openat));
-        run.ended().prints("x\n");
     });
 }

@@ -3,12 +3,15 @@
 use std::fs::File;
 use std::io::Read;
 use std::mem;
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 
-use crate::support::sandbox::isolated;
+use libc::c_long;
+
+use crate::support::place::isolated;
 use crate::support::segment::Segment;
-use crate::support::shmcli::{Run, command, shmcli};
+use crate::support::shmcli::{BINARY, Run, Started, command, shmcli, with_first_calls};
+use crate::support::shown::expect_bytes;
 
 fn full_device() -> File {
     File::options()
@@ -17,50 +20,53 @@ fn full_device() -> File {
         .expect("there is a /dev/full")
 }
 
+const FULL: &str = "shmcli: output could not be written: No space left on device (os error 28)\n";
+
 #[test]
 fn output_that_cannot_be_written_is_a_failure_of_its_own() {
     isolated(|| {
-        Run::of(
-            command()
-                .args(["-p", "x", "-g", "-p", "y"])
-                .stdout(full_device()),
-        )
-        .fails(1)
-        .starts("shmcli: ")
-        .says("No space left on device");
+        let mut command = command();
+        command.args(["-p", "x", "-g", "-p", "y"]);
+        Run::writing_to(full_device(), &mut command)
+            .fails(1)
+            .is(&format!(
+                "{FULL}Every flag was carried out; only the output is lost.\n"
+            ));
         shmcli(["-g"]).prints("y\n");
     });
 }
 
 #[test]
-fn flags_are_carried_out_though_early_output_is_lost() {
+fn flags_are_carried_out_though_much_output_is_lost() {
     isolated(|| {
         let text = "x".repeat(4000);
         let args = [&["-p", &text][..], &["-g"; 1000], &["-p", "last"]].concat();
-        Run::of(command().args(args).stdout(full_device())).fails(1);
+        Run::writing_to(full_device(), command().args(args)).fails(1);
         shmcli(["-g"]).prints("last\n");
     });
 }
 
 #[test]
 fn nothing_to_print_cannot_fail() {
-    isolated(|| Run::of(command().args(["-p", "x"]).stdout(full_device())).prints(""));
+    isolated(|| Run::writing_to(full_device(), command().args(["-p", "x"])).prints(""));
 }
 
 #[test]
-fn help_that_cannot_be_written_is_a_failure() {
+fn help_that_cannot_be_written_is_a_failure_and_no_more_is_claimed() {
     isolated(|| {
-        Run::of(command().arg("--help").stdout(full_device()))
-            .fails(1)
-            .starts("shmcli: ");
+        for flag in ["--help", "--version"] {
+            Run::writing_to(full_device(), command().arg(flag))
+                .fails(1)
+                .is(FULL);
+        }
     });
 }
 
 #[test]
 fn a_closed_standard_output_is_a_failure() {
     isolated(|| {
-        let shell = concat!(env!("CARGO_BIN_EXE_shmcli"), " -g >&-");
-        Run::of(Command::new("sh").args(["-c", shell]))
+        let shell = format!("{BINARY} -g >&-");
+        Run::of(Command::new("sh").args(["-c", &shell]))
             .fails(1)
             .says("Bad file descriptor");
     });
@@ -69,8 +75,7 @@ fn a_closed_standard_output_is_a_failure() {
 #[test]
 fn a_reader_that_is_gone_ends_the_run_silently() {
     isolated(|| {
-        let text = "x".repeat(4000);
-        shmcli(["-p", &text]).prints("");
+        shmcli(["-p", &"x".repeat(4000)]).prints("");
         for gets in [1, 1000] {
             let mut reader = Command::new("true")
                 .stdin(Stdio::piped())
@@ -78,39 +83,63 @@ fn a_reader_that_is_gone_ends_the_run_silently() {
                 .expect("true can be run");
             let pipe = reader.stdin.take().expect("stdin is a pipe");
             reader.wait().expect("true ends");
-            let run = command().args(["-g"].repeat(gets)).stdout(pipe).output();
-            let output = run.expect("shmcli can be run");
-            assert_eq!(output.status.signal(), Some(libc::SIGPIPE));
-            assert_eq!(output.stderr, b"");
+            let run = Run::writing_to(pipe, command().args(["-g"].repeat(gets)));
+            run.ends_by_signal(libc::SIGPIPE);
         }
     });
 }
 
 #[test]
-fn a_slow_reader_keeps_no_one_from_the_segment() {
+fn a_limit_on_files_ends_the_run_silently() {
     isolated(|| {
-        // More than a pipe holds, and less than is gathered.
-        let gets = 100;
-        let text = "x".repeat(4000);
-        let mut slow = command()
-            .args([&["-p", &text][..], &["-g"].repeat(gets)].concat())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("shmcli can be run");
-        let mut stdout = slow.stdout.take().expect("stdout is a pipe");
-        let mut printed = vec![0];
-        stdout
-            .read_exact(&mut printed)
-            .expect("something is printed");
+        // SAFETY: the name ends with a NUL.
+        let file = unsafe { libc::memfd_create(c"limited".as_ptr(), 0) };
+        assert_ne!(file, -1, "a file can be made in memory");
+        // SAFETY: nothing else owns this descriptor.
+        let file = unsafe { OwnedFd::from_raw_fd(file) };
+        let mut command = with_first_calls(command(), || {
+            let limit = libc::rlimit {
+                rlim_cur: 0,
+                rlim_max: 0,
+            };
+            // SAFETY: the limit is valid.
+            unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) };
+            Ok(())
+        });
+        Run::writing_to(file, command.arg("-g")).ends_by_signal(libc::SIGXFSZ);
+    });
+}
 
-        assert_eq!(Segment::existing().attached(), 0);
-        shmcli(["-p", "y", "-g"]).prints("y\n");
+#[test]
+fn a_reader_that_pauses_keeps_no_one_from_the_segment() {
+    isolated(|| {
+        for gets in [100, 20_000] {
+            let text = "x".repeat(4000);
+            let mut slow =
+                Started::of(command().args([&["-p", &text][..], &["-g"].repeat(gets)].concat()));
+            let mut stdout = slow.stdout();
+            let mut printed = vec![0];
+            stdout
+                .read_exact(&mut printed)
+                .expect("something is printed");
 
-        stdout
-            .read_to_end(&mut printed)
-            .expect("the rest is printed");
-        assert_eq!(printed, (text + "\n").repeat(gets).as_bytes());
-        assert!(slow.wait().expect("a run can be waited for").success());
+            assert_eq!(
+                Segment::existing().attached(),
+                0,
+                "a run prints before it detaches"
+            );
+            shmcli(["-p", "y", "-g"]).prints("y\n");
+
+            stdout
+                .read_to_end(&mut printed)
+                .expect("the rest is printed");
+            expect_bytes(
+                "the slow reader's output",
+                &printed,
+                (text + "\n").repeat(gets).as_bytes(),
+            );
+            slow.ends().prints("");
+        }
     });
 }
 
@@ -124,18 +153,22 @@ fn a_run_leaves_nothing_attached() {
 
 #[test]
 fn much_output_needs_little_memory() {
-    const MOST_KIB: i64 = 16 * 1024;
+    const MOST_KIB: c_long = 16 * 1024;
 
     isolated(|| {
         let gets = 20_000;
         let text = "x".repeat(4000);
         let args = [&["-p", &text][..], &["-g"].repeat(gets)].concat();
-        Run::of(command().args(args).stdout(Stdio::null())).prints("");
+        Run::writing_to(Stdio::null(), command().args(args)).prints("");
         // SAFETY: all of a rusage are integers, which may be zero.
         let mut usage: libc::rusage = unsafe { mem::zeroed() };
         // SAFETY: usage has room for what getrusage tells.
         let told = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };
         assert_eq!(told, 0);
-        assert!(usage.ru_maxrss < MOST_KIB, "{} KiB", usage.ru_maxrss);
+        assert!(
+            usage.ru_maxrss < MOST_KIB,
+            "80 MB of output took {} KiB of memory",
+            usage.ru_maxrss
+        );
     });
 }

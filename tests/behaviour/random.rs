@@ -6,9 +6,10 @@ use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher};
 use std::os::unix::ffi::OsStringExt;
 
-use crate::support::sandbox::isolated;
+use crate::support::place::isolated;
 use crate::support::segment::{SIZE, Segment};
 use crate::support::shmcli::shmcli;
+use crate::support::shown::{expect_bytes, shown};
 
 const COMMAND_LINES: usize = 3_000;
 
@@ -22,7 +23,6 @@ fn random_command_lines_do_what_the_rules_say() {
             Ok(seed) => seed.parse().expect("a seed is a number"),
             Err(_) => RandomState::new().build_hasher().finish(),
         };
-        println!("{SEED}={seed}");
         let mut random = Random(seed);
         let segment = Segment::create(SIZE, 0o666);
         let mut model = [0; SIZE];
@@ -33,23 +33,15 @@ fn random_command_lines_do_what_the_rules_say() {
             }
             let line = CommandLine::random(&mut random);
             let printed = line.carry_out(&mut model);
-            let name = format!("{:?}", line.args);
             let run = shmcli(line.args);
-            assert_eq!(
-                run.status(),
-                Some(if line.refused { 2 } else { 0 }),
-                "{name}"
-            );
+            let status = if line.refused { 2 } else { 0 };
             assert!(
-                run.stdout() == printed,
-                "{name} printed {}",
-                run.stdout().escape_ascii()
+                run.status().code() == Some(status) && run.stdout() == printed,
+                "{run}\n  expected: exit status {status}, and on stdout {}\n  in the run with {SEED}={seed}",
+                shown(&printed)
             );
-            assert!(
-                segment.bytes() == model,
-                "{name} left {}",
-                segment.string().escape_ascii()
-            );
+            let left = format!("what a run left, with {SEED}={seed}:\n{run}");
+            expect_bytes(&left, &segment.bytes(), &model);
         }
     });
 }

@@ -1,10 +1,13 @@
 //! What is stored, what is printed, and what becomes of the segment.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::process::Command;
 
-use crate::support::sandbox::isolated;
+use crate::support::place::isolated;
 use crate::support::segment::{SIZE, Segment};
-use crate::support::shmcli::{Run, shmcli};
+use crate::support::shmcli::{BINARY, Run, shmcli};
+use crate::support::shown::expect_bytes;
 
 #[test]
 fn a_string_goes_from_one_run_to_the_next() {
@@ -27,7 +30,7 @@ fn flags_act_in_the_order_given() {
 fn without_flags_the_segment_is_made_and_nothing_printed() {
     isolated(|| {
         shmcli::<[&str; 0]>([]).prints("");
-        assert_eq!(Segment::existing().bytes(), [0; SIZE]);
+        expect_bytes("the segment", &Segment::existing().bytes(), &[0; SIZE]);
     });
 }
 
@@ -40,13 +43,15 @@ fn a_new_segment_holds_an_empty_string() {
 fn the_segment_is_open_to_everyone_under_any_umask() {
     isolated(|| {
         for umask in ["000", "022", "777"] {
-            let shell = format!(
-                "umask {umask} && exec {} -p x",
-                env!("CARGO_BIN_EXE_shmcli")
-            );
+            let shell = format!("umask {umask} && exec {BINARY} -p x");
             Run::of(Command::new("sh").args(["-c", &shell])).prints("");
             let segment = Segment::existing();
-            assert_eq!((segment.mode(), segment.size()), (0o666, SIZE));
+            assert_eq!(
+                format!("{:o}", segment.mode()),
+                "666",
+                "under the umask {umask}"
+            );
+            assert_eq!(segment.size(), SIZE);
             segment.remove();
         }
     });
@@ -59,23 +64,21 @@ fn a_text_and_a_nul_are_stored_and_the_bytes_after_stay() {
         shmcli(["-p", "new"]).prints("");
         let mut expected = [b'z'; SIZE];
         expected[..8].copy_from_slice(b"new\0text");
-        assert_eq!(segment.bytes(), expected);
+        expect_bytes("the segment", &segment.bytes(), &expected);
 
         shmcli(["-p", ""]).prints("");
         expected[0] = 0;
-        assert_eq!(segment.bytes(), expected);
+        expect_bytes("the segment", &segment.bytes(), &expected);
     });
 }
 
 #[test]
 fn every_byte_but_nul_is_text() {
-    use std::os::unix::ffi::OsStringExt;
-
     isolated(|| {
         let text: Vec<u8> = (1..=255).collect();
-        let arg = std::ffi::OsString::from_vec(text.clone());
+        let arg = OsString::from_vec(text.clone());
         shmcli(["-p".into(), arg, "-g".into()]).prints([&text[..], b"\n"].concat());
-        assert_eq!(Segment::existing().string(), text);
+        expect_bytes("the string", &Segment::existing().string(), &text);
     });
 }
 
@@ -106,10 +109,8 @@ fn the_longest_text_fills_the_segment() {
     isolated(|| {
         let text = "x".repeat(SIZE - 1);
         shmcli(["-p", &text, "-g"]).prints(text.clone() + "\n");
-        assert_eq!(
-            Segment::existing().bytes(),
-            [text.as_bytes(), b"\0"].concat()
-        );
+        let stored = [text.as_bytes(), b"\0"].concat();
+        expect_bytes("the segment", &Segment::existing().bytes(), &stored);
     });
 }
 

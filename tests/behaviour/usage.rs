@@ -1,8 +1,9 @@
 //! Usage errors touch nothing, and neither do `--help` and `--version`.
 
-use crate::support::sandbox::isolated;
+use crate::support::place::isolated;
 use crate::support::segment::{SIZE, Segment};
 use crate::support::shmcli::{Failure, shmcli};
+use crate::support::shown::expect_bytes;
 
 /// This command line is refused, with and without a segment, also where flags before it are fine.
 #[track_caller]
@@ -16,7 +17,11 @@ fn refused(args: &[&str]) -> Failure {
     let before = segment.bytes();
     let failure = shmcli(args).fails(2);
     shmcli(&after_others).fails(2);
-    assert!(segment.bytes() == before, "{args:?} changed the segment");
+    expect_bytes(
+        &format!("the segment after {args:?}"),
+        &segment.bytes(),
+        &before,
+    );
     segment.remove();
     failure
 }
@@ -61,7 +66,17 @@ fn a_get_with_a_text_is_refused() {
 #[test]
 fn operands_are_refused() {
     isolated(|| {
-        refused(&["-p", "hello", "world"]).says("unexpected argument 'world'");
+        let tip =
+            "tip: a text is stored with -p, and one of several words needs quotes: -p 'two words'";
+        refused(&["hello"])
+            .says("unexpected argument 'hello' found")
+            .says(tip);
+        refused(&["-p", "hello", "world"])
+            .says("unexpected argument 'world' found")
+            .says(tip);
+        refused(&["--", "-p", "x"])
+            .says("unexpected argument '-p' found")
+            .says(tip);
         for args in [
             &["x"][..],
             &[""],
@@ -108,7 +123,14 @@ fn a_usage_error_after_thousands_of_flags_touches_nothing() {
 #[test]
 fn help_shows_examples_and_exit_statuses() {
     isolated(|| {
-        for args in [&["-h"][..], &["--help"], &["-gh"], &["-p", "x", "--help"]] {
+        let too_long = "x".repeat(SIZE);
+        for args in [
+            &["-h"][..],
+            &["--help"],
+            &["-gh"],
+            &["-p", "x", "--help"],
+            &["-p", &too_long, "-h", "operand"],
+        ] {
             let run = shmcli(args);
             let help = String::from_utf8_lossy(run.stdout()).into_owned();
             for part in [
@@ -121,8 +143,13 @@ fn help_shows_examples_and_exit_statuses() {
             ] {
                 assert!(help.contains(part), "{help}");
             }
-            for status in ["0  ", "1  ", "2  ", "255  "] {
-                assert!(help.contains(&format!("\n  {status}")), "{help}");
+            for status in [
+                "0    every flag was carried out, or help or the version was printed",
+                "1    output could not be written",
+                "2    usage error, nothing was touched",
+                "255  no turn within 10 seconds, or no segment: no flag was carried out",
+            ] {
+                assert!(help.contains(&format!("\n  {status}\n")), "{help}");
             }
             run.prints(help);
         }
@@ -133,8 +160,8 @@ fn help_shows_examples_and_exit_statuses() {
 #[test]
 fn version_is_the_package_version() {
     isolated(|| {
-        for flag in ["-V", "--version"] {
-            shmcli([flag]).prints(concat!("shmcli ", env!("CARGO_PKG_VERSION"), "\n"));
+        for args in [&["-V"][..], &["--version"], &["-p", "x", "-V"]] {
+            shmcli(args).prints(concat!("shmcli ", env!("CARGO_PKG_VERSION"), "\n"));
         }
         assert!(Segment::find().is_none());
     });

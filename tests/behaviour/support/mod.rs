@@ -1,6 +1,9 @@
 //! What the tests stand on.
 
-pub mod sandbox;
+pub mod aside;
+pub mod calls;
+pub mod place;
 pub mod segment;
 pub mod shmcli;
+pub mod shown;
 pub mod trace;

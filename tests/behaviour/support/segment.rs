@@ -52,31 +52,49 @@ impl Segment {
     }
 
     pub fn attach(&self) -> Attached {
+        self.attach_with(0).expect("the segment can be attached")
+    }
+
+    pub fn attach_to_read(&self) -> io::Result<Attached> {
+        self.attach_with(libc::SHM_RDONLY)
+    }
+
+    fn attach_with(&self, flags: c_int) -> io::Result<Attached> {
+        let size = self.status()?.shm_segsz;
         // SAFETY: with a null address the kernel chooses one where nothing is mapped.
-        let address = unsafe { libc::shmat(self.0, ptr::null(), 0) };
-        assert_ne!(address.addr(), usize::MAX, "{}", io::Error::last_os_error());
-        Attached {
-            address: address.cast(),
-            size: self.size(),
+        let address = unsafe { libc::shmat(self.0, ptr::null(), flags) };
+        if address.addr() == usize::MAX {
+            return Err(io::Error::last_os_error());
         }
+        let address = address.cast();
+        Ok(Attached { address, size })
     }
 
     pub fn size(&self) -> usize {
-        self.status().shm_segsz
+        self.known_status().shm_segsz
     }
 
-    pub fn mode(&self) -> c_int {
-        c_int::from(self.status().shm_perm.mode) & 0o777
+    pub fn mode(&self) -> u32 {
+        // The type differs between systems.
+        self.known_status().shm_perm.mode as u32 & 0o777
     }
 
     /// How many processes have it attached.
     pub fn attached(&self) -> usize {
-        self.status().shm_nattch as usize
+        self.known_status().shm_nattch as usize
     }
 
-    pub fn set_mode(&self, mode: u8) {
-        let mut status = self.status();
-        status.shm_perm.mode = mode.into();
+    /// Whether it has the owner and the creator that it would have if this process made it.
+    pub fn is_mine(&self) -> io::Result<bool> {
+        let owner = self.status()?.shm_perm;
+        // SAFETY: these touch no memory and cannot fail.
+        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+        Ok([owner.uid, owner.cuid] == [user; 2] && [owner.gid, owner.cgid] == [group; 2])
+    }
+
+    pub fn set_mode(&self, mode: u32) {
+        let mut status = self.known_status();
+        status.shm_perm.mode = mode as _;
         self.control(libc::IPC_SET, &mut status)
             .expect("its owner sets its mode");
     }
@@ -86,12 +104,15 @@ impl Segment {
         let _ = self.control(libc::IPC_RMID, ptr::null_mut());
     }
 
-    fn status(&self) -> libc::shmid_ds {
+    fn known_status(&self) -> libc::shmid_ds {
+        self.status().expect("the segment exists")
+    }
+
+    fn status(&self) -> io::Result<libc::shmid_ds> {
         // SAFETY: all of a shmid_ds are integers, which may be zero.
         let mut status = unsafe { mem::zeroed() };
-        self.control(libc::IPC_STAT, &mut status)
-            .expect("the segment exists");
-        status
+        self.control(libc::IPC_STAT, &mut status)?;
+        Ok(status)
     }
 
     fn control(&self, operation: c_int, status: *mut libc::shmid_ds) -> io::Result<()> {

@@ -4,33 +4,39 @@ use std::ffi::OsStr;
 use std::io;
 use std::iter;
 use std::mem;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::ptr;
 
-use libc::{c_int, c_long, c_uint, c_void, pid_t};
+use libc::{c_int, c_void, pid_t};
 
-use super::shmcli::{Run, command};
+use super::calls;
+use super::shmcli::{Run, Started, command, with_first_calls};
+
+#[cfg(target_env = "musl")]
+type Request = c_int;
+#[cfg(not(target_env = "musl"))]
+type Request = libc::c_uint;
 
 /// A run of shmcli that is stopped whenever it is not told to go on. It dies with this program.
-pub struct Traced(Child);
+pub struct Traced(Started);
 
 impl Traced {
     /// Stops before the first instruction.
     pub fn shmcli<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Traced {
-        Traced::start(command().args(args))
+        let mut command = command();
+        command.args(args);
+        Traced::start(command)
     }
 
-    pub fn start(command: &mut Command) -> Traced {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // SAFETY: ptrace with PTRACE_TRACEME is a mere system call, which may be made between fork and exec.
-        unsafe {
-            command.pre_exec(|| {
-                libc::ptrace(libc::PTRACE_TRACEME);
-                Ok(())
-            })
-        };
-        let run = Traced(command.spawn().expect("shmcli can be run"));
+    pub fn start(command: Command) -> Traced {
+        let mut command = with_first_calls(command, || {
+            // SAFETY: with this request, ptrace takes no address.
+            match unsafe { libc::ptrace(libc::PTRACE_TRACEME) } {
+                -1 => Err(io::Error::last_os_error()),
+                _ => Ok(()),
+            }
+        });
+        let run = Traced(Started::of(&mut command));
         assert!(run.stopped());
         let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
         run.request(
@@ -42,33 +48,63 @@ impl Traced {
     }
 
     pub fn pid(&self) -> pid_t {
-        self.0.id() as pid_t
+        self.0.pid()
     }
 
-    /// Goes on until this system call has returned. Returns whether it was made before the run ended.
-    #[must_use]
-    pub fn runs_through(&self, call: c_long) -> bool {
-        iter::from_fn(|| self.next_call()).any(|made| made == call)
+    /// Goes on until this system call has returned.
+    #[track_caller]
+    pub fn runs_through(&self, call: &str) {
+        if !iter::from_fn(|| self.next_call()).any(|made| made == Some(call)) {
+            panic!(
+                "{}\n  came:     the end of the run\n  expected: {call}, since a run calls flock, shmget, shmat and \
+                 shmdt in this order",
+                self.0.name()
+            );
+        }
     }
 
-    /// Makes the system calls that are left until the run ends.
-    pub fn calls(&self) -> Vec<c_long> {
-        iter::from_fn(|| self.next_call()).collect()
+    /// Goes on until shmget has returned, if it is called before the run ends.
+    pub fn runs_through_shmget(&self) -> bool {
+        iter::from_fn(|| self.next_call()).any(|made| made == Some("shmget"))
     }
 
-    /// Goes on until a system call has returned, and tells which. The one that ends the run does not return.
-    fn next_call(&self) -> Option<c_long> {
+    /// Makes the system calls that are left, and returns those that the rules speak of.
+    pub fn calls(&self) -> Vec<&'static str> {
+        iter::from_fn(|| self.next_call()).flatten().collect()
+    }
+
+    /// Goes on until a system call has begun and returned, and tells its name. The one that ends the run does not
+    /// return.
+    fn next_call(&self) -> Option<Option<&'static str>> {
         if !self.goes_on(libc::PTRACE_SYSCALL) {
             return None;
         }
-        // SAFETY: all of a ptrace_syscall_info are integers, which may be zero.
-        let mut info: libc::ptrace_syscall_info = unsafe { mem::zeroed() };
-        let size = mem::size_of_val(&info) as *mut c_void;
-        self.request(libc::PTRACE_GET_SYSCALL_INFO, size, (&raw mut info).cast());
-        assert_eq!(info.op, libc::PTRACE_SYSCALL_INFO_ENTRY);
-        // SAFETY: at the entry of a system call, entry is the part of the union that the kernel fills in.
-        let call = unsafe { info.u.entry.nr } as c_long;
+        let call = self.call();
         self.goes_on(libc::PTRACE_SYSCALL).then_some(call)
+    }
+
+    /// The name of the system call that has begun.
+    fn call(&self) -> Option<&'static str> {
+        const PTRACE_GET_SYSCALL_INFO: Request = 0x420e;
+        const PTRACE_SYSCALL_INFO_ENTRY: u8 = 1;
+
+        /// The start of what ptrace tells, as its manual page has it. Not every libc has it.
+        #[repr(C)]
+        #[derive(Default)]
+        struct SyscallInfo {
+            op: u8,
+            arch: u32,
+            instruction_pointer: u64,
+            stack_pointer: u64,
+            number: u64,
+            arguments: [u64; 6],
+        }
+
+        let mut info = SyscallInfo::default();
+        let size = mem::size_of_val(&info) as *mut c_void;
+        self.request(PTRACE_GET_SYSCALL_INFO, size, (&raw mut info).cast());
+        assert_eq!(info.op, PTRACE_SYSCALL_INFO_ENTRY);
+        calls::name(info.number, info.arguments[0])
     }
 
     /// Carries out one instruction. Returns whether the run goes on.
@@ -84,16 +120,14 @@ impl Traced {
 
     /// What remains of a run that has ended.
     pub fn ended(self) -> Run {
-        let output = self.0.wait_with_output().expect("a run can be waited for");
-        Run::ended("a traced run".to_owned(), output)
+        self.0.ends()
     }
 
-    pub fn kill(mut self) {
-        self.0.kill().expect("a child can be killed");
-        self.0.wait().expect("a child can be waited for");
+    pub fn kill(self) {
+        self.0.kill();
     }
 
-    fn goes_on(&self, how: c_uint) -> bool {
+    fn goes_on(&self, how: Request) -> bool {
         self.request(how, ptr::null_mut(), ptr::null_mut());
         self.stopped()
     }
@@ -102,10 +136,10 @@ impl Traced {
     fn stopped(&self) -> bool {
         // SAFETY: all of a siginfo_t may be zero.
         let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
-        let states = libc::WEXITED | libc::WSTOPPED;
+        let states = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
         // SAFETY: info has room for what waitid tells.
         let waited =
-            unsafe { libc::waitid(libc::P_PID, self.0.id(), &mut info, states | libc::WNOWAIT) };
+            unsafe { libc::waitid(libc::P_PID, self.pid() as libc::id_t, &mut info, states) };
         assert_eq!(waited, 0, "{}", io::Error::last_os_error());
         if info.si_code != libc::CLD_TRAPPED {
             return false;
@@ -122,7 +156,7 @@ impl Traced {
         true
     }
 
-    fn request(&self, request: c_uint, address: *mut c_void, data: *mut c_void) {
+    fn request(&self, request: Request, address: *mut c_void, data: *mut c_void) {
         // SAFETY: the child is stopped, and each caller passes what its request takes.
         let answer = unsafe { libc::ptrace(request, self.pid(), address, data) };
         assert_ne!(answer, -1, "{}", io::Error::last_os_error());
