@@ -102,8 +102,11 @@ fn a_limit_on_files_ends_the_run_silently() {
                 rlim_cur: 0,
                 rlim_max: 0,
             };
-            // SAFETY: the limit is valid.
-            unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) };
+            // SAFETY: the limit is valid. Whoever started the tests may have had the signal ignored.
+            unsafe {
+                libc::setrlimit(libc::RLIMIT_FSIZE, &limit);
+                libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
+            }
             Ok(())
         });
         Run::writing_to(file, command.arg("-g")).ends_by_signal(libc::SIGXFSZ);

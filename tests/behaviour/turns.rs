@@ -90,7 +90,11 @@ fn a_run_of_another_user_waits() {
 
 #[test]
 fn a_run_waits_for_another_user() {
-    isolated(|| waits_for(stopped_put(command_of_another_user()), command()));
+    isolated(|| {
+        // Of this user, who could not remove one of another user.
+        Segment::create(SIZE, 0o666);
+        waits_for(stopped_put(command_of_another_user()), command());
+    });
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Saved {
             _ => "this user may not read it",
         };
         Err(format!(
-            "the segment with key 3148 cannot be put aside for them, because {reason}: end what uses it and remove it \
+            "the segment with key 3148 cannot be put aside for the tests, because {reason}: end what uses it and remove it \
              (`ipcs -m -p`, `ipcrm -M 3148`), or run the tests where `unshare --ipc true` works"
         ))
     }

@@ -86,7 +86,7 @@ fn place() -> &'static Place {
         let _other_tests_wait = lock_of_tests_in_place();
         if let Err(error) = aside::check() {
             show(&format!(
-                "The tests cannot run: no IPC namespace can be made for them here ({reason}), and {error}.\n"
+                "The tests cannot run: no IPC namespace can be made here ({reason}), and {error}.\n"
             ));
             process::exit(1);
         }
