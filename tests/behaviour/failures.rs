@@ -5,12 +5,13 @@ use std::process::Command;
 use libc::{c_int, c_long};
 
 use crate::support::calls::{FOR_FLOCK, FOR_OPEN, FOR_SHMAT, FOR_SHMGET};
+use crate::support::conditions::{
+    become_another_user, command_of_another_user, command_with_denied_calls, unprivileged_command,
+    with_first_calls, with_limit,
+};
 use crate::support::place::{isolated, lower_limit, skip};
 use crate::support::segment::{SIZE, Segment};
-use crate::support::shmcli::{
-    Failure, Run, become_another_user, command, command_of_another_user, command_with_denied_calls,
-    shmcli, unprivileged_command, with_first_calls,
-};
+use crate::support::shmcli::{Failure, Run, command, shmcli};
 use crate::support::shown::expect_bytes;
 use crate::support::trace::Traced;
 
@@ -148,20 +149,10 @@ fn lack_of_memory_is_reported() {
 
 #[test]
 fn a_far_larger_segment_than_fits_is_named_as_a_cause() {
-    const LIMIT: libc::rlim_t = 1 << 30;
-
     isolated(|| {
         Segment::create(2 << 30, 0o666);
-        let command = with_first_calls(command(), || {
-            let limit = libc::rlimit {
-                rlim_cur: LIMIT,
-                rlim_max: LIMIT,
-            };
-            // SAFETY: the limit is valid.
-            unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) };
-            Ok(())
-        });
-        no_memory(Run::of({ command }.arg("-g")));
+        let mut command = with_limit(command(), libc::RLIMIT_AS as _, 1 << 30);
+        no_memory(Run::of(command.arg("-g")));
     });
 }
 
@@ -249,15 +240,7 @@ fn without_a_lock_nothing_is_done() {
 #[test]
 fn without_a_free_descriptor_nothing_is_done() {
     isolated(|| {
-        let mut command = with_first_calls(command(), || {
-            let limit = libc::rlimit {
-                rlim_cur: 3,
-                rlim_max: 3,
-            };
-            // SAFETY: the limit is valid.
-            unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
-            Ok(())
-        });
+        let mut command = with_limit(command(), libc::RLIMIT_NOFILE as _, 3);
         let run = Run::of(command.arg("-g"));
         if run.status().code() == Some(127) {
             skip("a dynamically linked shmcli cannot be started so");

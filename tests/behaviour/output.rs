@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 
 use libc::c_long;
 
+use crate::support::conditions::{with_first_calls, with_limit};
 use crate::support::place::isolated;
 use crate::support::segment::Segment;
-use crate::support::shmcli::{BINARY, Run, Started, command, shmcli, with_first_calls};
+use crate::support::shmcli::{BINARY, Run, Started, command, shmcli};
 use crate::support::shown::expect_bytes;
 
 fn full_device() -> File {
@@ -97,16 +98,11 @@ fn a_limit_on_files_ends_the_run_silently() {
         assert_ne!(file, -1, "a file can be made in memory");
         // SAFETY: nothing else owns this descriptor.
         let file = unsafe { OwnedFd::from_raw_fd(file) };
-        let mut command = with_first_calls(command(), || {
-            let limit = libc::rlimit {
-                rlim_cur: 0,
-                rlim_max: 0,
-            };
-            // SAFETY: the limit is valid. Whoever started the tests may have had the signal ignored.
-            unsafe {
-                libc::setrlimit(libc::RLIMIT_FSIZE, &limit);
-                libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
-            }
+        let limited = with_limit(command(), libc::RLIMIT_FSIZE as _, 0);
+        let mut command = with_first_calls(limited, || {
+            // Whoever started the tests may have had the signal ignored.
+            // SAFETY: the default is no function that could be unsafe.
+            unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
             Ok(())
         });
         Run::writing_to(file, command.arg("-g")).ends_by_signal(libc::SIGXFSZ);

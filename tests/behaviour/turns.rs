@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 
 use libc::c_int;
 
+use crate::support::conditions::{EmptyRoot, command_of_another_user, with_first_calls};
 use crate::support::place::{isolated, namespace, skip};
 use crate::support::segment::{SIZE, Segment};
-use crate::support::shmcli::{
-    BINARY, EmptyRoot, Run, Started, command, command_of_another_user, command_without_proc,
-    shmcli, with_first_calls,
-};
+use crate::support::shmcli::{BINARY, Run, Started, command, shmcli};
 use crate::support::shown::expect_bytes;
 use crate::support::trace::Traced;
 
@@ -46,34 +44,31 @@ fn waits_for(stopped: Traced, mut get: Command) {
     waiting.ends().prints(format!("{STOPPED}\n"));
 }
 
+/// A run makes these calls that the rules speak of, in this order, and no others.
+#[track_caller]
+fn makes_a_few_calls(run: Traced, printed: &str) {
+    let calls = run.calls();
+    // A dynamic linker opens files before that.
+    let own = calls.iter().skip_while(|&&call| call != "flock");
+    let own: Vec<_> = own.copied().collect();
+    assert_eq!(
+        own,
+        ["flock", "shmget", "shmat", "shmdt", "write"],
+        "of all calls, {calls:?}"
+    );
+    run.ended().prints(printed);
+}
+
 #[test]
-fn a_run_makes_a_few_calls_and_no_others() {
-    isolated(|| {
-        let run = Traced::shmcli(["-p", "x", "-g", "-p", "y", "-g"]);
-        let calls = run.calls();
-        // A dynamic linker opens files before that.
-        let own = calls
-            .iter()
-            .position(|&call| call == "flock")
-            .expect("a run calls flock");
-        assert_eq!(calls[own..], ["flock", "shmget", "shmat", "shmdt", "write"]);
-        assert_eq!(calls[own - 1], "open");
-        run.ended().prints("x\ny\n");
-    });
+fn a_run_makes_a_few_calls_and_prints_when_its_turn_is_over() {
+    isolated(|| makes_a_few_calls(Traced::shmcli(["-p", "x", "-g", "-p", "y", "-g"]), "x\ny\n"));
 }
 
 #[test]
 fn a_program_that_stays_attached_delays_no_run() {
     isolated(|| {
         let view = Segment::create(SIZE, 0o666).attach();
-        let run = Traced::shmcli(["-p", "x", "-g"]);
-        let calls = run.calls();
-        let own = calls
-            .iter()
-            .position(|&call| call == "flock")
-            .expect("a run calls flock");
-        assert_eq!(calls[own..], ["flock", "shmget", "shmat", "shmdt", "write"]);
-        run.ended().prints("x\n");
+        makes_a_few_calls(Traced::shmcli(["-p", "x", "-g"]), "x\n");
         assert_eq!(view.string(), b"x");
     });
 }
@@ -122,7 +117,10 @@ fn a_run_in_another_ipc_namespace_has_its_own_turn() {
 
 #[test]
 fn runs_without_proc_take_turns_too() {
-    isolated(|| waits_for(stopped_put(command_without_proc()), command_without_proc()));
+    isolated(|| {
+        let root = EmptyRoot::create();
+        waits_for(stopped_put(root.command()), root.command());
+    });
 }
 
 #[test]
@@ -187,11 +185,8 @@ fn a_run_that_gets_no_turn_gives_up_after_ten_seconds() {
 #[test]
 fn a_run_without_proc_gives_up_after_ten_seconds_too() {
     isolated(|| {
-        give_up(
-            [command_without_proc()],
-            stopped_put(command_without_proc()),
-            "/",
-        );
+        let root = EmptyRoot::create();
+        give_up([root.command()], stopped_put(root.command()), "/");
         shmcli(["-g"]).prints("\n");
     });
 }

@@ -2,6 +2,7 @@
 
 pub mod aside;
 pub mod calls;
+pub mod conditions;
 pub mod place;
 pub mod segment;
 pub mod shmcli;

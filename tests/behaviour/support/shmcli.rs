@@ -1,30 +1,21 @@
 //! Runs of the binary, and what must hold of them.
 
 use std::borrow::Cow;
-use std::env;
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, File};
-use std::io;
 use std::iter;
-use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
-use std::process::{self, Child, ChildStdout, Command, ExitStatus, Output, Stdio};
-use std::ptr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use libc::{c_int, c_long};
+use libc::c_int;
 
 use super::place::skip;
 use super::shown::shown;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_shmcli");
-
-/// Some user who is neither root nor the caller.
-const NOBODY: u32 = 65534;
 
 /// Runs shmcli with these arguments.
 pub fn shmcli<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Run {
@@ -34,136 +25,6 @@ pub fn shmcli<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Run {
 /// The binary, for a run that needs more than arguments.
 pub fn command() -> Command {
     Command::new(BINARY)
-}
-
-/// The binary, for a run without root's right to use any segment.
-pub fn unprivileged_command() -> Command {
-    const CAP_IPC_OWNER: libc::c_ulong = 15;
-
-    with_first_calls(command(), || {
-        // SAFETY: prctl with this operation touches no memory. It fails for those who lack the right anyway.
-        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_IPC_OWNER) };
-        Ok(())
-    })
-}
-
-/// The binary, for a run of another user, who need not be able to reach the folder that it is in.
-pub fn command_of_another_user() -> Command {
-    let binary = File::open(BINARY).expect("the binary can be read");
-    // SAFETY: this descriptor is open. The copy stays open for all runs, which inherit it.
-    let inherited = unsafe { libc::dup(binary.into_raw_fd()) };
-    let mut command = Command::new(format!("/proc/self/fd/{inherited}"));
-    become_another_user(&mut command);
-    command
-}
-
-/// Makes this a command of another user, or skips the test where this user may not do so.
-pub fn become_another_user(command: &mut Command) {
-    if let Err(error) = Command::new("true").uid(NOBODY).gid(NOBODY).status() {
-        skip(&format!("no other user can be had here: {error}"));
-    }
-    command.uid(NOBODY).gid(NOBODY);
-}
-
-/// The binary, for a run that finds nothing in /proc.
-pub fn command_without_proc() -> Command {
-    with_first_calls(command(), || {
-        const NOTHING: *const libc::c_char = ptr::null();
-        let private = libc::MS_REC | libc::MS_PRIVATE;
-        // SAFETY: all strings end with a NUL, and mount allows null for the rest.
-        let failed = unsafe {
-            libc::unshare(libc::CLONE_NEWNS) == -1
-                || libc::mount(NOTHING, c"/".as_ptr(), NOTHING, private, ptr::null()) == -1
-                || libc::mount(
-                    c"none".as_ptr(),
-                    c"/proc".as_ptr(),
-                    c"tmpfs".as_ptr(),
-                    0,
-                    ptr::null(),
-                ) == -1
-        };
-        if failed {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
-    })
-}
-
-/// A root directory that holds nothing but the binary, until this is dropped.
-pub struct EmptyRoot(PathBuf);
-
-impl EmptyRoot {
-    pub fn create() -> EmptyRoot {
-        let root = EmptyRoot(env::temp_dir().join(format!("shmcli-test-{}", process::id())));
-        fs::create_dir(&root.0).expect("a folder can be made for the tests");
-        fs::copy(BINARY, root.0.join("shmcli")).expect("the binary can be copied");
-        root
-    }
-
-    pub fn command(&self) -> Command {
-        let root = CString::new(self.0.as_os_str().as_bytes()).expect("a path holds no NUL");
-        with_first_calls(Command::new("/shmcli"), move || {
-            // SAFETY: both paths end with a NUL.
-            match unsafe { libc::chroot(root.as_ptr()) | libc::chdir(c"/".as_ptr()) } {
-                0 => Ok(()),
-                _ => Err(io::Error::last_os_error()),
-            }
-        })
-    }
-}
-
-impl Drop for EmptyRoot {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).expect("a folder of the tests can be removed");
-    }
-}
-
-/// The binary, for a run in which the system answers these calls with this error, as a sandbox may.
-pub fn command_with_denied_calls(calls: &[c_long], errno: c_int) -> Command {
-    const LOAD_NUMBER: u16 = 0x20;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-
-    let denial = libc::SECCOMP_RET_ERRNO | errno as u32;
-    let instruction = |code, jt, k| libc::sock_filter { code, jt, jf: 0, k };
-    let jumps = (0..calls.len()).map(|index| (calls.len() - index) as u8);
-    let compare =
-        iter::zip(jumps, calls).map(|(jump, &call)| instruction(JUMP_IF_EQUAL, jump, call as u32));
-    let mut filter = vec![instruction(LOAD_NUMBER, 0, 0)];
-    filter.extend(compare);
-    filter.push(instruction(RETURN, 0, libc::SECCOMP_RET_ALLOW));
-    filter.push(instruction(RETURN, 0, denial));
-    with_first_calls(command(), move || {
-        let program = libc::sock_fprog {
-            len: filter.len() as u16,
-            filter: filter.as_mut_ptr(),
-        };
-        // SAFETY: the program and its filter exist as long as the call takes.
-        let failed = unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1
-                || libc::prctl(
-                    libc::PR_SET_SECCOMP,
-                    libc::SECCOMP_MODE_FILTER,
-                    &raw const program,
-                ) == -1
-        };
-        if failed {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
-    })
-}
-
-/// Makes these system calls before the command's program is started. They must allocate nothing.
-pub fn with_first_calls(
-    mut command: Command,
-    calls: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
-) -> Command {
-    // SAFETY: between fork and exec, system calls may be made that allocate nothing.
-    unsafe { command.pre_exec(calls) };
-    command
 }
 
 /// A run that goes on beside the test.

@@ -10,7 +10,8 @@ use std::ptr;
 use libc::{c_int, c_void, pid_t};
 
 use super::calls;
-use super::shmcli::{Run, Started, command, with_first_calls};
+use super::conditions::with_first_calls;
+use super::shmcli::{Run, Started, command};
 
 #[cfg(target_env = "musl")]
 type Request = c_int;
