@@ -4,7 +4,7 @@ use std::process::Command;
 
 use libc::{c_int, c_long};
 
-use crate::support::calls::{FOR_FLOCK, FOR_OPEN, FOR_SHMAT, FOR_SHMGET};
+use crate::support::calls::{FOR_FLOCK, FOR_OPEN, FOR_SHMGET};
 use crate::support::conditions::{
     become_another_user, command_of_another_user, command_with_denied_calls, unprivileged_command,
     with_first_calls, with_limit,
@@ -200,9 +200,6 @@ fn a_system_without_system_v_shared_memory_is_named() {
         ] {
             denied(FOR_SHMGET, errno).is(&format!("shmcli: shmget failed: {reason}\n{advice}\n"));
         }
-        denied(FOR_SHMAT, libc::EPERM)
-            .says("shmat failed")
-            .says(advice);
     });
 }
 

@@ -8,6 +8,7 @@ mod failures;
 mod meeting;
 mod output;
 mod random;
+mod readme;
 mod spelling;
 mod string;
 mod turns;

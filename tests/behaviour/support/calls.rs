@@ -73,4 +73,3 @@ pub const FOR_SHMGET: &[c_long] = &[
     #[cfg(target_arch = "x86")]
     libc::SYS_ipc,
 ];
-pub const FOR_SHMAT: &[c_long] = &[SHMAT];
