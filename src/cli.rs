@@ -31,7 +31,8 @@ Exit status:
   2    usage error, nothing was touched
   255  no turn within 10 seconds, or no segment: no flag was carried out";
 
-const TIP: &str = "a text is stored with -p, and one of several words needs quotes: -p 'two words'";
+const OPERAND_TIP: &str =
+    "a text is stored with -p, and one of several words needs quotes: -p 'two words'";
 
 /// Reads the arguments, without the program's name, into steps in the order given.
 ///
@@ -42,13 +43,15 @@ pub fn parse<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<Vec<Step>, cla
     let mut command = command();
     let mut matches = command
         .try_get_matches_from_mut(join_texts(args))
-        .map_err(with_tip)?;
+        .map_err(with_operand_tip)?;
 
+    // clap groups what it found by flag. The indices tell the order on the command line, and the map sorts by them.
     let indices = |flag| matches.indices_of(flag).into_iter().flatten();
     let mut steps: BTreeMap<usize, Step> = indices(GET).map(|index| (index, Step::Get)).collect();
     let put_indices: Vec<usize> = indices(PUT).collect();
     let texts = matches.remove_many::<OsString>(PUT).into_iter().flatten();
     for (index, text) in iter::zip(put_indices, texts) {
+        // Not by a value parser of clap, whose error would repeat the text.
         let text = Text::try_from(text)
             .map_err(|error| command.error(ErrorKind::ValueValidation, error))?;
         steps.insert(index, Step::Put(text));
@@ -59,7 +62,7 @@ pub fn parse<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<Vec<Step>, cla
 fn command() -> Command {
     Command::new("shmcli")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Passes a string from one run to the next through System V shared memory")
+        .about(env!("CARGO_PKG_DESCRIPTION"))
         .after_help(AFTER_HELP)
         .override_usage("shmcli [-p <TEXT> | -g]...")
         .no_binary_name(true)
@@ -78,13 +81,14 @@ fn command() -> Command {
                 .long("get")
                 .help("Print the string and a newline")
                 .num_args(0)
-                // ArgAction::Count would end at 255, and only values have indices.
+                // ArgAction::Count would end at 255 and keep the last index alone. A value has an index, if only an
+                // empty one.
                 .default_missing_value("")
                 .action(ArgAction::Append),
         )
 }
 
-/// Joins the text of each put to its flag by an `=`: `-p x` and `-px` become `-p=x`, `-gp x` becomes `-gp=x`, and
+/// Joins the text of each put to its flag with an `=`: `-p x` and `-px` become `-p=x`, `-gp x` becomes `-gp=x`, and
 /// `--put x` becomes `--put=x`.
 ///
 /// For getopt, a text is whatever follows `-p`. clap cannot be told so: it would end the flags at `-p --`, and lose the
@@ -95,12 +99,7 @@ fn join_texts<'a>(args: impl Iterator<Item = &'a OsStr>) -> impl Iterator<Item =
     iter::from_fn(move || {
         let arg = args.next()?;
         flags_ended |= arg == b"--";
-        let put = if flags_ended {
-            None
-        } else {
-            split_after_put(arg)
-        };
-        let word = match put {
+        let word = match split_after_put(arg).filter(|_| !flags_ended) {
             // Where there is no text either, clap says so.
             Some((flags, b"")) => match args.next() {
                 Some(text) => [flags, text].join(&b'='),
@@ -113,24 +112,25 @@ fn join_texts<'a>(args: impl Iterator<Item = &'a OsStr>) -> impl Iterator<Item =
     })
 }
 
-/// Splits `-px` into `-p` and `x`, if there is a put in this argument.
+/// Splits `-px` into `-p` and `x`, and `-p` into `-p` and nothing, if there is a put in this argument.
 fn split_after_put(arg: &[u8]) -> Option<(&[u8], &[u8])> {
     match arg {
         b"--put" => Some((arg, b"")),
         // clap splits `--put=x` as getopt_long(3) would.
         [b'-', b'-', ..] => None,
-        [b'-', flags @ ..] => {
-            let put = flags.iter().position(|&flag| flag == b'p')?;
-            Some(arg.split_at(put + 2))
+        [b'-', ..] => {
+            let put = arg.iter().position(|&byte| byte == b'p')?;
+            Some(arg.split_at(put + 1))
         }
         _ => None,
     }
 }
 
-/// Adds what a user who is not asked for operands may have meant by one.
-fn with_tip(mut error: clap::Error) -> clap::Error {
+/// Adds a tip to the error for an operand, such as `hello`: a `-p` or quotes may have been forgotten. clap has the same
+/// error for an unknown flag.
+fn with_operand_tip(mut error: clap::Error) -> clap::Error {
     if error.kind() == ErrorKind::UnknownArgument {
-        let tips = ContextValue::StyledStrs(vec![TIP.into()]);
+        let tips = ContextValue::StyledStrs(vec![OPERAND_TIP.into()]);
         error.insert(ContextKind::Suggested, tips);
     }
     error

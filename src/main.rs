@@ -1,8 +1,8 @@
 //! Walks the steps of the command line on the segment, prints, and picks the exit status.
 
-// Nothing runs before `main`, as in a C program. The standard runtime would read /proc/self/maps, poll the standard
-// streams and install signal handlers, which takes half as long as all the rest and serves nothing here. It would
-// also ignore SIGPIPE, which is to end a run whose reader is gone.
+// Rust's runtime does not run before `main`. It would read /proc/self/maps, poll the standard streams and install
+// signal handlers, which takes half as long as all the rest and serves nothing here. It would also ignore SIGPIPE,
+// which is to end a run whose reader is gone.
 #![no_main]
 
 mod cli;
@@ -33,7 +33,8 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     match run(args) {
         Ok(()) => 0,
         Err(failure) => {
-            // Where even this cannot be written, the exit status still tells.
+            // In one write, so that messages of parallel runs do not mix. Where even this cannot be written, the exit
+            // status still tells.
             let _ = io::stderr().write_all(failure.to_string().as_bytes());
             failure.status()
         }
@@ -70,7 +71,8 @@ fn carry_out(steps: Vec<Step>) -> Result<Vec<Lines>, Failure> {
     Ok(got)
 }
 
-/// One line, several times. A run gets few different lines, one more than it puts, however many it gets.
+/// A line, and how often it is printed in a row. `-ggg…` may ask for gigabytes, and alone on the segment, a run gets at
+/// most one line more than it puts.
 struct Lines {
     line: Vec<u8>,
     count: usize,
@@ -82,9 +84,11 @@ impl Lines {
     }
 }
 
-/// Prints in C's way (puts(3)), past `io::Stdout`, which takes a closed standard output for a good one.
+/// Writes to the standard output, as puts(3) does, but not through `io::Stdout`, which reports success where that is
+/// closed.
 fn print<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
-    // SAFETY: this borrows the standard output, which nothing closes while it is used: ManuallyDrop keeps it open.
+    // SAFETY: nothing else owns this descriptor: where the standard output was closed, the turn's file may have had its
+    // number, but the turn is over. ManuallyDrop leaves it open. Where it is closed, write fails with EBADF.
     let stdout = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDOUT_FILENO) });
     let mut output = BufWriter::new(&*stdout);
     for piece in pieces {

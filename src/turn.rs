@@ -30,19 +30,19 @@ pub struct Turn {
 impl Turn {
     /// Takes a turn with flock(2), after waiting for the turns of other runs to end.
     ///
-    /// It asks again and again, since flock cannot both wait and give up: an alarm to interrupt it would replace one
+    /// flock has no time limit, so this asks again and again. alarm(2) could interrupt it, but would replace an alarm
     /// that the caller of this program has set.
     ///
     /// # Errors
     ///
-    /// There is nothing that can be locked, or others had the turn for 10 seconds.
+    /// There is nothing that can be locked, or others had the turn for [`LONGEST_WAIT`].
     pub fn take() -> Result<Turn, TurnError> {
         let (path, file) = open()?;
         let start = Instant::now();
         let mut pause = FIRST_PAUSE;
         while !try_lock(&file).map_err(|reason| TurnError::Call("flock", path, reason))? {
             if start.elapsed() >= LONGEST_WAIT {
-                return Err(TurnError::Late(path));
+                return Err(TurnError::TimedOut(path));
             }
             thread::sleep(pause);
             pause = LONGEST_PAUSE.min(pause * 2);
@@ -53,24 +53,25 @@ impl Turn {
 
 /// Opens what is to be locked.
 fn open() -> Result<(&'static str, File), TurnError> {
-    let open = |path| match File::open(path) {
+    let (path, opened) = match File::open(NAMESPACE) {
+        Err(reason) if !is_shortage(&reason) => (ROOT, File::open(ROOT)),
+        opened => (NAMESPACE, opened),
+    };
+    match opened {
         Ok(file) => Ok((path, file)),
         Err(reason) => Err(TurnError::Call("open", path, reason)),
-    };
-    match open(NAMESPACE) {
-        Err(TurnError::Call(_, _, reason)) if !is_shortage(&reason) => open(ROOT),
-        result => result,
     }
 }
 
-/// Whether the file may well be opened later. A run that locked another one meanwhile would take no turn with the rest.
+/// Whether a file could not be opened for want of resources alone. A run that locked the other file then would take no
+/// turn with the rest.
 fn is_shortage(reason: &io::Error) -> bool {
     use libc::{EMFILE, ENFILE, ENOMEM};
 
     matches!(reason.raw_os_error(), Some(EMFILE | ENFILE | ENOMEM))
 }
 
-/// Returns `false` where another process has locked the file.
+/// Returns `false` where another process has locked the file. `File::try_lock` does this from Rust 1.89 on.
 fn try_lock(file: &File) -> io::Result<bool> {
     // SAFETY: flock touches no memory of this process.
     if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
@@ -87,7 +88,7 @@ pub enum TurnError {
     /// This call failed on this file.
     Call(&'static str, &'static str, io::Error),
     /// Others had this file locked for [`LONGEST_WAIT`].
-    Late(&'static str),
+    TimedOut(&'static str),
 }
 
 /// What failed, the reason, and what to do.
@@ -100,7 +101,7 @@ impl fmt::Display for TurnError {
                  A run opens and locks {NAMESPACE}, or {ROOT} where that cannot be opened. This takes a free file \
                  descriptor (`ulimit -n`), and a system, sandbox or container that allows it."
             ),
-            TurnError::Late(path) => write!(
+            TurnError::TimedOut(path) => write!(
                 f,
                 "no turn within {} seconds: a run that is stopped in the middle, another program or very many runs \
                  had the lock\n\

@@ -16,8 +16,11 @@ use crate::support::shown::expect_bytes;
 use crate::support::trace::Traced;
 
 const FORBIDDEN: &str = "Permission denied (os error 13)\n\
-    This user may not read and write the segment with key 3148 (0x00000c4c in `ipcs -m`, which shows its owner). Its \
-    owner or root can remove it with `ipcrm -M 3148`.\n";
+    This user may not read and write the segment with key 3148. ";
+
+/// What to do about the segment.
+const REMEDY: &str = "`ipcs -m` shows it as 0x00000c4c, with its owner and size. Its owner or root can remove it with \
+    `ipcrm -M 3148`.\n";
 
 /// A segment of another user, who removes it when this is dropped.
 struct OfAnotherUser;
@@ -52,7 +55,7 @@ fn another_users_private_segment_is_left_alone() {
         let _removed_at_the_end = OfAnotherUser::create();
         Run::of(unprivileged_command().arg("-g"))
             .fails(255)
-            .is(&format!("shmcli: shmget failed: {FORBIDDEN}"));
+            .is(&format!("shmcli: shmget failed: {FORBIDDEN}{REMEDY}"));
         Run::of(unprivileged_command().args(["-p", "x"])).fails(255);
         Run::of(command_of_another_user().arg("-g")).prints("\n");
     });
@@ -64,7 +67,7 @@ fn a_segment_that_may_not_be_written_is_refused() {
         Segment::create(SIZE, 0o444);
         Run::of(unprivileged_command().arg("-g"))
             .fails(255)
-            .is(&format!("shmcli: shmget failed: {FORBIDDEN}"));
+            .is(&format!("shmcli: shmget failed: {FORBIDDEN}{REMEDY}"));
     });
 }
 
@@ -78,7 +81,7 @@ fn a_segment_closed_after_shmget_is_refused() {
         Segment::existing().set_mode(0);
         run.finish()
             .fails(255)
-            .is(&format!("shmcli: shmat failed: {FORBIDDEN}"));
+            .is(&format!("shmcli: shmat failed: {FORBIDDEN}{REMEDY}"));
     });
 }
 
@@ -86,11 +89,10 @@ fn a_segment_closed_after_shmget_is_refused() {
 fn a_smaller_segment_is_refused() {
     isolated(|| {
         let segment = Segment::create(SIZE - 1, 0o666);
-        shmcli(["-p", "x"]).fails(255).is(
+        shmcli(["-p", "x"]).fails(255).is(&format!(
             "shmcli: shmget failed: Invalid argument (os error 22)\n\
-             The segment with key 3148 (0x00000c4c in `ipcs -m`) is smaller than 4096 bytes. Its owner or root can \
-             remove it with `ipcrm -M 3148`.\n",
-        );
+             The segment with key 3148 is smaller than 4096 bytes. {REMEDY}"
+        ));
         expect_bytes("the segment", &segment.bytes(), &[0; SIZE - 1]);
     });
 }
@@ -159,18 +161,18 @@ fn a_far_larger_segment_than_fits_is_named_as_a_cause() {
 #[track_caller]
 fn no_memory(run: Run) {
     run.fails(255)
-        .starts("shmcli: shmat failed: Cannot allocate memory (os error 12)\nThere is not enough memory: ")
-        .says(
-            "It may also be that the segment with key 3148 is far larger than 4096 bytes: `ipcs -m` shows its size \
-             beside 0x00000c4c, and its owner or root can remove it with `ipcrm -M 3148`.\n",
-        );
+        .is(&format!(
+            "shmcli: shmat failed: Cannot allocate memory (os error 12)\n\
+             There is not enough memory: end programs that use much of it, or raise this user's limits. It may also be \
+             that the segment with key 3148 is far larger than 4096 bytes. {REMEDY}"
+        ));
 }
 
 #[test]
 fn a_segment_that_is_removed_again_and_again_is_reported() {
     isolated(|| {
         let run = Traced::shmcli(["-g"]);
-        while run.runs_through_shmget() {
+        while run.comes_through("shmget") {
             Segment::existing().remove();
         }
         run.ended().fails(255).is(

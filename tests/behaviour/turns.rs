@@ -22,7 +22,7 @@ fn stopped_put(mut command: Command) -> Traced {
     run
 }
 
-/// Skips the test where this command, made for the run of a test, cannot even run `true`.
+/// The binary behind this prefix, such as `unshare --user`. Skips the test where not even `true` runs behind it.
 fn allowed(prefix: &[&str]) -> Command {
     let mut command = Command::new(prefix[0]);
     command.args(&prefix[1..]);
@@ -36,7 +36,7 @@ fn allowed(prefix: &[&str]) -> Command {
     command
 }
 
-/// This get waits for a put that is stopped in its turn, and goes on at once when it has its turn.
+/// This get waits while a put is stopped in its turn, and prints what the put stored then.
 #[track_caller]
 fn waits_for(stopped: Traced, mut get: Command) {
     let waiting = Started::of(get.arg("-g")).waits();
@@ -156,7 +156,7 @@ fn give_up<const N: usize>(waiting: [Command; N], stopped: Traced, locked: &str)
     stopped.kill();
 }
 
-/// Ends a run that waits far too long.
+/// The program of this command, without its arguments, ended after a minute.
 fn limited(command: &Command) -> Command {
     let mut limited = Command::new("timeout");
     limited.arg("60").arg(command.get_program());

@@ -11,7 +11,7 @@ impl Aside {
     /// # Errors
     ///
     /// Those of [`check`].
-    pub fn put() -> Result<Aside, String> {
+    pub fn take() -> Result<Aside, String> {
         let Some(segment) = Segment::find() else {
             return Ok(Aside(None));
         };

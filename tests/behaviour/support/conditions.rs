@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
-use std::iter;
 use std::os::fd::IntoRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -37,8 +36,10 @@ pub fn with_limit(command: Command, resource: c_uint, limit: rlim_t) -> Command 
             rlim_max: limit,
         };
         // SAFETY: the limit is valid as long as the call takes.
-        unsafe { libc::setrlimit(resource as _, &limit) };
-        Ok(())
+        match unsafe { libc::setrlimit(resource as _, &limit) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
     })
 }
 
@@ -116,14 +117,14 @@ pub fn command_with_denied_calls(calls: &[c_long], errno: c_int) -> Command {
     const RETURN: u16 = 0x06;
 
     let denial = libc::SECCOMP_RET_ERRNO | errno as u32;
-    let instruction = |code, jt, k| libc::sock_filter { code, jt, jf: 0, k };
-    let jumps = (0..calls.len()).map(|index| (calls.len() - index) as u8);
-    let compare =
-        iter::zip(jumps, calls).map(|(jump, &call)| instruction(JUMP_IF_EQUAL, jump, call as u32));
+    let instruction = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
     let mut filter = vec![instruction(LOAD_NUMBER, 0, 0)];
-    filter.extend(compare);
+    for &call in calls {
+        // Unless this is the call, the next instruction is jumped over.
+        filter.push(instruction(JUMP_IF_EQUAL, 1, call as u32));
+        filter.push(instruction(RETURN, 0, denial));
+    }
     filter.push(instruction(RETURN, 0, libc::SECCOMP_RET_ALLOW));
-    filter.push(instruction(RETURN, 0, denial));
     with_first_calls(command(), move || {
         let program = libc::sock_fprog {
             len: filter.len() as u16,

@@ -14,7 +14,7 @@ use std::thread;
 use super::aside::{self, Aside};
 
 /// Tells a process that is started for one test where it runs: [`IN_PLACE`], or which namespace it should have left.
-const PLACE: &str = "SHMCLI_TEST_PLACE";
+const PLACE_VARIABLE: &str = "SHMCLI_TEST_PLACE";
 const IN_PLACE: &str = "in place";
 
 /// What unshare(1) takes to make an IPC namespace, as root and as an ordinary user.
@@ -23,11 +23,11 @@ const NAMESPACES: [&[&str]; 2] = [&["--ipc"], &["--user", "--map-root-user", "--
 /// Runs the body of a test, which finds no segment: the test's name starts this program again, for that test alone, in
 /// a new IPC namespace or in place.
 pub fn isolated(test: impl FnOnce()) {
-    match env::var(PLACE) {
+    match env::var(PLACE_VARIABLE) {
         Err(_) => run_in_its_own_process(),
         Ok(place) if place == IN_PLACE => {
             let _other_tests_wait = lock_of_tests_in_place();
-            let _callers_segment = Aside::put().unwrap_or_else(|error| panic!("{error}"));
+            let _callers_segment = Aside::take().unwrap_or_else(|error| panic!("{error}"));
             unless_skipped(test);
         }
         Ok(outside) => {
@@ -103,13 +103,16 @@ impl Place {
         match self {
             Place::Namespace(options) => {
                 let mut command = Command::new("unshare");
-                command.args(*options).arg(program).env(PLACE, namespace());
+                command
+                    .args(*options)
+                    .arg(program)
+                    .env(PLACE_VARIABLE, namespace());
                 command
             }
             Place::InPlace => {
                 let mut command = Command::new(program);
                 // A process group of its own, so that Ctrl-C does not end it before the caller's segment is back.
-                command.env(PLACE, IN_PLACE).process_group(0);
+                command.env(PLACE_VARIABLE, IN_PLACE).process_group(0);
                 command
             }
         }
@@ -150,7 +153,7 @@ fn unless_skipped(test: impl FnOnce()) {
 
 /// Lowers a limit on shared memory for this namespace alone.
 pub fn lower_limit(name: &str, limit: u32) {
-    if env::var(PLACE).is_ok_and(|place| place == IN_PLACE) {
+    if env::var(PLACE_VARIABLE).is_ok_and(|place| place == IN_PLACE) {
         skip("a limit that is lowered in place would hit other programs");
     }
     if let Err(error) = fs::write(format!("/proc/sys/kernel/{name}"), limit.to_string()) {

@@ -55,18 +55,17 @@ impl Traced {
     /// Goes on until this system call has returned.
     #[track_caller]
     pub fn runs_through(&self, call: &str) {
-        if !iter::from_fn(|| self.next_call()).any(|made| made == Some(call)) {
-            panic!(
-                "{}\n  came:     the end of the run\n  expected: {call}, since a run calls flock, shmget, shmat and \
-                 shmdt in this order",
-                self.0.name()
-            );
-        }
+        assert!(
+            self.comes_through(call),
+            "{}\n  came:     the end of the run\n  expected: {call}, since a run calls flock, shmget, shmat and shmdt \
+             in this order",
+            self.0.name()
+        );
     }
 
-    /// Goes on until shmget has returned, if it is called before the run ends.
-    pub fn runs_through_shmget(&self) -> bool {
-        iter::from_fn(|| self.next_call()).any(|made| made == Some("shmget"))
+    /// Goes on until this system call has returned, or the run ends. Tells whether the call was made.
+    pub fn comes_through(&self, call: &str) -> bool {
+        iter::from_fn(|| self.next_call()).any(|made| made == Some(call))
     }
 
     /// Makes the system calls that are left, and returns those that the rules speak of.
