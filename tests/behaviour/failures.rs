@@ -1,5 +1,6 @@
 //! Where the segment or a turn cannot be had, each errno caused for real.
 
+use std::io;
 use std::process::Command;
 
 use libc::{c_int, c_long};
@@ -15,12 +16,20 @@ use crate::support::shmcli::{Failure, Run, command, shmcli};
 use crate::support::shown::expect_bytes;
 use crate::support::trace::Traced;
 
-const FORBIDDEN: &str = "Permission denied (os error 13)\n\
-    This user may not read and write the segment with key 3148. ";
+/// The message of a run in which this failed.
+fn message(what: &str, errno: c_int, advice: &str) -> String {
+    let reason = io::Error::from_raw_os_error(errno);
+    format!("shmcli: {what} failed: {reason}\n{advice}\n")
+}
+
+fn forbidden(call: &str) -> String {
+    let advice = format!("This user may not read and write the segment with key 3148. {REMEDY}");
+    message(call, libc::EACCES, &advice)
+}
 
 /// What to do about the segment.
 const REMEDY: &str = "`ipcs -m` shows it as 0x00000c4c, with its owner and size. Its owner or root can remove it with \
-    `ipcrm -M 3148`.\n";
+    `ipcrm -M 3148`.";
 
 /// A segment of another user, who removes it when this is dropped.
 struct OfAnotherUser;
@@ -55,7 +64,7 @@ fn another_users_private_segment_is_left_alone() {
         let _removed_at_the_end = OfAnotherUser::create();
         Run::of(unprivileged_command().arg("-g"))
             .fails(255)
-            .is(&format!("shmcli: shmget failed: {FORBIDDEN}{REMEDY}"));
+            .is(&forbidden("shmget"));
         Run::of(unprivileged_command().args(["-p", "x"])).fails(255);
         Run::of(command_of_another_user().arg("-g")).prints("\n");
     });
@@ -67,7 +76,7 @@ fn a_segment_that_may_not_be_written_is_refused() {
         Segment::create(SIZE, 0o444);
         Run::of(unprivileged_command().arg("-g"))
             .fails(255)
-            .is(&format!("shmcli: shmget failed: {FORBIDDEN}{REMEDY}"));
+            .is(&forbidden("shmget"));
     });
 }
 
@@ -79,9 +88,7 @@ fn a_segment_closed_after_shmget_is_refused() {
         let run = Traced::start(command);
         run.runs_through("shmget");
         Segment::existing().set_mode(0);
-        run.finish()
-            .fails(255)
-            .is(&format!("shmcli: shmat failed: {FORBIDDEN}{REMEDY}"));
+        run.finish().fails(255).is(&forbidden("shmat"));
     });
 }
 
@@ -89,10 +96,10 @@ fn a_segment_closed_after_shmget_is_refused() {
 fn a_smaller_segment_is_refused() {
     isolated(|| {
         let segment = Segment::create(SIZE - 1, 0o666);
-        shmcli(["-p", "x"]).fails(255).is(&format!(
-            "shmcli: shmget failed: Invalid argument (os error 22)\n\
-             The segment with key 3148 is smaller than 4096 bytes. {REMEDY}"
-        ));
+        let advice = format!("The segment with key 3148 is smaller than 4096 bytes. {REMEDY}");
+        shmcli(["-p", "x"])
+            .fails(255)
+            .is(&message("shmget", libc::EINVAL, &advice));
         expect_bytes("the segment", &segment.bytes(), &[0; SIZE - 1]);
     });
 }
@@ -101,10 +108,10 @@ fn a_smaller_segment_is_refused() {
 fn a_limit_below_the_size_of_the_segment_is_reported() {
     isolated(|| {
         lower_limit("shmmax", SIZE as u32 - 1);
-        shmcli(["-p", "x"]).fails(255).is(
-            "shmcli: shmget failed: Invalid argument (os error 22)\n\
-             The system's limits on a segment's size (kernel.shmmax) forbid 4096 bytes: change them.\n",
-        );
+        let advice = "The system's limits on a segment's size (kernel.shmmax) forbid 4096 bytes: change them.";
+        shmcli(["-p", "x"])
+            .fails(255)
+            .is(&message("shmget", libc::EINVAL, advice));
     });
 }
 
@@ -126,11 +133,11 @@ fn a_limit_on_shared_memory_is_reported() {
 
 #[track_caller]
 fn no_space() {
-    shmcli(["-g"]).fails(255).is(
-        "shmcli: shmget failed: No space left on device (os error 28)\n\
-         The system's limit on segments (kernel.shmmni) or on shared memory as a whole (kernel.shmall) is reached: \
-         remove segments that are no longer needed (`ipcs -m`, `ipcrm`) or raise the limit.\n",
-    );
+    let advice = "The system's limit on segments (kernel.shmmni) or on shared memory as a whole (kernel.shmall) is \
+        reached: remove segments that are no longer needed (`ipcs -m`, `ipcrm`) or raise the limit.";
+    shmcli(["-g"])
+        .fails(255)
+        .is(&message("shmget", libc::ENOSPC, advice));
 }
 
 #[test]
@@ -160,12 +167,11 @@ fn a_far_larger_segment_than_fits_is_named_as_a_cause() {
 
 #[track_caller]
 fn no_memory(run: Run) {
-    run.fails(255)
-        .is(&format!(
-            "shmcli: shmat failed: Cannot allocate memory (os error 12)\n\
-             There is not enough memory: end programs that use much of it, or raise this user's limits. It may also be \
-             that the segment with key 3148 is far larger than 4096 bytes. {REMEDY}"
-        ));
+    let advice = format!(
+        "There is not enough memory: end programs that use much of it, or raise this user's limits. It may also be \
+         that the segment with key 3148 is far larger than 4096 bytes. {REMEDY}"
+    );
+    run.fails(255).is(&message("shmat", libc::ENOMEM, &advice));
 }
 
 #[test]
@@ -175,10 +181,10 @@ fn a_segment_that_is_removed_again_and_again_is_reported() {
         while run.comes_through("shmget") {
             Segment::existing().remove();
         }
-        run.ended().fails(255).is(
-            "shmcli: shmat failed: Invalid argument (os error 22)\n\
-             The segment was removed again and again before it could be attached: end the program that does so.\n",
-        );
+        let advice = "The segment was removed again and again before it could be attached: end the program that does so.";
+        run.ended()
+            .fails(255)
+            .is(&message("shmat", libc::EINVAL, advice));
     });
 }
 
@@ -196,41 +202,29 @@ fn denied(calls: &[c_long], errno: c_int) -> Failure {
 fn a_system_without_system_v_shared_memory_is_named() {
     isolated(|| {
         let advice = "This system, or the sandbox or container that this runs in, does not allow System V shared memory.";
-        for (errno, reason) in [
-            (libc::EPERM, "Operation not permitted (os error 1)"),
-            (libc::ENOSYS, "Function not implemented (os error 38)"),
-        ] {
-            denied(FOR_SHMGET, errno).is(&format!("shmcli: shmget failed: {reason}\n{advice}\n"));
+        for errno in [libc::EPERM, libc::ENOSYS] {
+            denied(FOR_SHMGET, errno).is(&message("shmget", errno, advice));
         }
     });
 }
 
-const NEEDED_FOR_A_TURN: &str = "\n\
-    A run opens and locks /proc/self/ns/ipc, or / where that cannot be opened. This takes a free file descriptor \
-    (`ulimit -n`), and a system, sandbox or container that allows it.\n";
+const NEEDED_FOR_A_TURN: &str = "A run opens and locks /proc/self/ns/ipc, or / where that cannot be opened. This \
+    takes a free file descriptor (`ulimit -n`), and a system, sandbox or container that allows it.";
 
 #[test]
 fn without_a_lock_nothing_is_done() {
     isolated(|| {
-        for (calls, errno, failed) in [
+        for (calls, errno, what) in [
             (
                 FOR_FLOCK,
                 libc::ENOSYS,
-                "flock of /proc/self/ns/ipc failed: Function not implemented (os error 38)",
+                "no turn: flock of /proc/self/ns/ipc",
             ),
-            (
-                FOR_OPEN,
-                libc::EACCES,
-                "open of / failed: Permission denied (os error 13)",
-            ),
+            (FOR_OPEN, libc::EACCES, "no turn: open of /"),
             // Runs that found no free descriptor for a moment would lock something else.
-            (
-                FOR_OPEN,
-                libc::ENFILE,
-                "open of /proc/self/ns/ipc failed: Too many open files in system (os error 23)",
-            ),
+            (FOR_OPEN, libc::ENFILE, "no turn: open of /proc/self/ns/ipc"),
         ] {
-            denied(calls, errno).is(&format!("shmcli: no turn: {failed}{NEEDED_FOR_A_TURN}"));
+            denied(calls, errno).is(&message(what, errno, NEEDED_FOR_A_TURN));
         }
         assert!(Segment::find().is_none());
     });
@@ -244,9 +238,9 @@ fn without_a_free_descriptor_nothing_is_done() {
         if run.status().code() == Some(127) {
             skip("a dynamically linked shmcli cannot be started so");
         }
-        let failed = "open of /proc/self/ns/ipc failed: Too many open files (os error 24)";
+        let what = "no turn: open of /proc/self/ns/ipc";
         run.fails(255)
-            .is(&format!("shmcli: no turn: {failed}{NEEDED_FOR_A_TURN}"));
+            .is(&message(what, libc::EMFILE, NEEDED_FOR_A_TURN));
         assert!(Segment::find().is_none());
     });
 }
