@@ -141,37 +141,18 @@ fn no_space() {
 }
 
 #[test]
-fn lack_of_memory_is_reported() {
-    isolated(|| {
-        let run = Traced::shmcli(["-g"]);
-        run.runs_through("shmget");
-        let none = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
-        // SAFETY: the new limit is valid, and the old one is not asked for.
-        let set = unsafe { libc::prlimit(run.pid(), libc::RLIMIT_AS, &none, std::ptr::null_mut()) };
-        assert_eq!(set, 0);
-        no_memory(run.finish());
-    });
-}
-
-#[test]
-fn a_far_larger_segment_than_fits_is_named_as_a_cause() {
+fn lack_of_memory_and_a_far_larger_segment_are_reported() {
     isolated(|| {
         Segment::create(2 << 30, 0o666);
+        let advice = format!(
+            "There is not enough memory: end programs that use much of it, or raise this user's limits. It may also \
+             be that the segment with key 3148 is far larger than 4096 bytes. {REMEDY}"
+        );
         let mut command = with_limit(command(), libc::RLIMIT_AS as _, 1 << 30);
-        no_memory(Run::of(command.arg("-g")));
+        Run::of(command.arg("-g"))
+            .fails(255)
+            .is(&message("shmat", libc::ENOMEM, &advice));
     });
-}
-
-#[track_caller]
-fn no_memory(run: Run) {
-    let advice = format!(
-        "There is not enough memory: end programs that use much of it, or raise this user's limits. It may also be \
-         that the segment with key 3148 is far larger than 4096 bytes. {REMEDY}"
-    );
-    run.fails(255).is(&message("shmat", libc::ENOMEM, &advice));
 }
 
 #[test]
