@@ -1,6 +1,5 @@
 //! The command line, read as getopt(3) reads `p:g`, becomes a list of steps.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::iter;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -45,18 +44,19 @@ pub fn parse<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<Vec<Step>, cla
         .try_get_matches_from_mut(join_texts(args))
         .map_err(with_operand_tip)?;
 
-    // clap groups what it found by flag. The indices tell the order on the command line, and the map sorts by them.
+    // clap groups what it found by flag. The indices tell the order on the command line.
     let indices = |flag| matches.indices_of(flag).into_iter().flatten();
-    let mut steps: BTreeMap<usize, Step> = indices(GET).map(|index| (index, Step::Get)).collect();
+    let mut steps: Vec<(usize, Step)> = indices(GET).map(|index| (index, Step::Get)).collect();
     let put_indices: Vec<usize> = indices(PUT).collect();
     let texts = matches.remove_many::<OsString>(PUT).into_iter().flatten();
     for (index, text) in iter::zip(put_indices, texts) {
         // Not by a value parser of clap, whose error would repeat the text.
         let text = Text::try_from(text)
             .map_err(|error| command.error(ErrorKind::ValueValidation, error))?;
-        steps.insert(index, Step::Put(text));
+        steps.push((index, Step::Put(text)));
     }
-    Ok(steps.into_values().collect())
+    steps.sort_by_key(|(index, _)| *index);
+    Ok(steps.into_iter().map(|(_, step)| step).collect())
 }
 
 fn command() -> Command {

@@ -22,6 +22,9 @@ use cli::Step;
 use segment::{AttachError, Segment};
 use turn::{Turn, TurnError};
 
+/// Bytes that a pipe takes at once on Linux: larger writes gain nothing.
+const PIPE_SIZE: usize = 1 << 16;
+
 #[unsafe(no_mangle)]
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // The arguments come from argv itself: std::env::args_os promises them only behind the standard runtime.
@@ -90,7 +93,7 @@ fn print<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
     // SAFETY: nothing else owns this descriptor: where the standard output was closed, the turn's file may have had its
     // number, but the turn is over. ManuallyDrop leaves it open. Where it is closed, write fails with EBADF.
     let stdout = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDOUT_FILENO) });
-    let mut output = BufWriter::new(&*stdout);
+    let mut output = BufWriter::with_capacity(PIPE_SIZE, &*stdout);
     for piece in pieces {
         output.write_all(piece)?;
     }
