@@ -115,7 +115,7 @@ fn the_lock_lets_one_script_run_a_command() {
         let script = |number| {
             let folder = folder.display();
             format!(
-                "{functions}\nwork() {{ mkdir {folder} && sleep 0.02 && rmdir {folder} && echo {number}; }}\nalone work"
+                "{functions}\nalone sh -c 'mkdir {folder} && sleep 0.02 && rmdir {folder} && echo {number}'"
             )
         };
         assert_eq!(numbers_of_five_scripts(script), [0, 1, 2, 3, 4]);
@@ -136,5 +136,16 @@ fn the_hand_over_loses_and_doubles_nothing() {
             ),
         };
         assert_eq!(numbers_of_five_scripts(script), (0..18).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn the_recipes_stop_when_shmcli_fails() {
+    isolated(|| {
+        let functions = ["take", "number", "alone", "put"].map(recipe).concat();
+        for call in ["take", "number", "alone echo lost", "put lost"] {
+            let script = format!("{functions}\nshmcli() {{ return 255; }}\n{call}");
+            Run::of(&mut shell(&script)).fails(1);
+        }
     });
 }
