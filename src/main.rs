@@ -94,10 +94,12 @@ fn print<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
     // number, but the turn is over. ManuallyDrop leaves it open. Where it is closed, write fails with EBADF.
     let stdout = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDOUT_FILENO) });
     let mut output = BufWriter::with_capacity(PIPE_SIZE, &*stdout);
-    for piece in pieces {
-        output.write_all(piece)?;
-    }
-    output.flush()
+    let mut pieces = pieces.into_iter();
+    let written = pieces.try_for_each(|piece| output.write_all(piece));
+    let written = written.and_then(|()| output.flush());
+    // Where a write has failed, dropping the buffer would write again.
+    let _ = output.into_parts();
+    written
 }
 
 /// Why a run failed. Each failure has its exit status, which makes a promise to scripts.
@@ -129,7 +131,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::Output(reason) => writeln!(
                 f,
-                "shmcli: output could not be written: {reason}\nEvery flag was carried out; only the output is lost."
+                "shmcli: output could not be written: {reason}\nEvery flag was carried out; only the output is lost, all of it or a part."
             ),
             Failure::Help(reason) => writeln!(f, "shmcli: output could not be written: {reason}"),
             Failure::Usage(error) => write!(f, "{error}"),

@@ -250,8 +250,8 @@ const MORE_MEMORY: &str =
 /// What to do about a segment that is not as it should be.
 fn remedy() -> String {
     format!(
-        "`ipcs -m` shows it as {KEY:#010x}, with its owner and size. Its owner or root can remove it with \
-         `ipcrm -M {KEY}`."
+        "`ipcs -m` shows it as {KEY:#010x}, with its owner and size. Its owner or the machine's root can \
+         remove it with `ipcrm -M {KEY}`."
     )
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -106,15 +105,18 @@ impl fmt::Display for TurnError {
                 "no turn within {} seconds: a run that is stopped in the middle, another program or very many runs \
                  had the lock\n\
                  As root and outside of containers, `lslocks` shows the process that took the lock on {}. Let it go \
-                 on (`kill -CONT PID`) or end it (`kill -KILL PID`), and try again.",
+                 on (`kill -CONT PID`), or end it and its children (`kill -KILL PID`), and try again.",
                 LONGEST_WAIT.as_secs(),
-                name_in_lslocks(path).display()
+                name_outside(path)
             ),
         }
     }
 }
 
-/// lslocks shows a namespace by the name that the kernel gives it, as in `ipc:[4026531839]`.
-fn name_in_lslocks(path: &str) -> PathBuf {
-    fs::read_link(path).unwrap_or_else(|_| Path::new(path).to_owned())
+/// What other processes call this file: a namespace has a name such as `ipc:[4026531839]`.
+fn name_outside(path: &str) -> String {
+    match fs::read_link(path) {
+        Ok(name) => name.display().to_string(),
+        Err(_) => "the root directory of this run".to_owned(),
+    }
 }

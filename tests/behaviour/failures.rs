@@ -28,8 +28,8 @@ fn forbidden(call: &str) -> String {
 }
 
 /// What to do about the segment.
-const REMEDY: &str = "`ipcs -m` shows it as 0x00000c4c, with its owner and size. Its owner or root can remove it with \
-    `ipcrm -M 3148`.";
+const REMEDY: &str = "`ipcs -m` shows it as 0x00000c4c, with its owner and size. Its owner or the machine's root can \
+    remove it with `ipcrm -M 3148`.";
 
 /// A segment of another user, who removes it when this is dropped.
 struct OfAnotherUser;

@@ -141,7 +141,7 @@ fn give_up<const N: usize>(waiting: [Command; N], stopped: Traced, locked: &str)
             .fails(255)
             .starts("shmcli: no turn within 10 seconds: a run that is stopped in the middle, another program or very")
             .says(&format!("`lslocks` shows the process that took the lock on {locked}. Let it go on"))
-            .says("(`kill -CONT PID`) or end it (`kill -KILL PID`)");
+            .says("(`kill -CONT PID`), or end it and its children (`kill -KILL PID`)");
         let waited = start.elapsed();
         assert!(
             (AT_LEAST..AT_MOST).contains(&waited),
@@ -182,7 +182,11 @@ fn a_run_that_gets_no_turn_gives_up_after_ten_seconds() {
 fn a_run_without_proc_gives_up_after_ten_seconds_too() {
     isolated(|| {
         let root = EmptyRoot::create();
-        give_up([root.command()], stopped_put(root.command()), "/");
+        give_up(
+            [root.command()],
+            stopped_put(root.command()),
+            "the root directory of this run",
+        );
         shmcli(["-g"]).prints("\n");
     });
 }
