@@ -18,7 +18,7 @@ const SIZE: usize = 4096;
 const BLOCK: usize = 64;
 const WORD: usize = size_of::<usize>();
 
-/// Times that the segment may be removed between shmget and shmat before that counts as a failure.
+/// Times that the segment may be removed between two calls before that counts as a failure.
 const MOST_REMOVALS: u32 = 10_000;
 
 /// A text that fits the segment: at most [`Text::MAX_LENGTH`] bytes, and after them the NUL that ends it, so that there
@@ -72,12 +72,15 @@ impl Segment {
     ///
     /// The failure of shmget or shmat.
     pub fn attach(turn: Turn) -> Result<Segment, AttachError> {
+        let attach = || {
+            let id = shmget(libc::IPC_CREAT | 0o666).map_err(AttachError::of_shmget)?;
+            shmat(id).map_err(AttachError::Shmat)
+        };
         let mut removals = 0;
         let address = loop {
-            let id = shmget(libc::IPC_CREAT | 0o666).map_err(AttachError::of_shmget)?;
-            match shmat(id) {
-                Err(reason) if means_removed(&reason) && removals < MOST_REMOVALS => removals += 1,
-                result => break result.map_err(AttachError::Shmat)?,
+            match attach() {
+                Err(error) if error.may_be_a_removal() && removals < MOST_REMOVALS => removals += 1,
+                result => break result?,
             }
         };
         Ok(Segment {
@@ -164,11 +167,6 @@ fn shmat(id: c_int) -> io::Result<NonNull<u8>> {
     }
 }
 
-/// Whether shmat failed because the segment was removed after shmget.
-fn means_removed(reason: &io::Error) -> bool {
-    matches!(reason.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
-}
-
 /// Which call failed, and the system's reason.
 pub enum AttachError {
     Shmget(io::Error),
@@ -186,6 +184,17 @@ impl AttachError {
             AttachError::TooSmall(reason)
         } else {
             AttachError::Shmget(reason)
+        }
+    }
+
+    /// Whether a segment may have been removed between two calls. Limits on a segment's size look the same.
+    fn may_be_a_removal(&self) -> bool {
+        match self {
+            AttachError::Shmget(reason) => reason.raw_os_error() == Some(libc::EINVAL),
+            AttachError::TooSmall(_) => false,
+            AttachError::Shmat(reason) => {
+                matches!(reason.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
+            }
         }
     }
 }
@@ -236,7 +245,7 @@ impl fmt::Display for AttachError {
                 "\n{MORE_MEMORY} It may also be that the segment with key {KEY} is far larger than {SIZE} bytes. {}",
                 remedy()
             ),
-            (Shmat(reason), _) if means_removed(reason) => f.write_str(
+            (Shmat(_), _) if self.may_be_a_removal() => f.write_str(
                 "\nThe segment was removed again and again before it could be attached: end the program that does so.",
             ),
             _ => Ok(()),

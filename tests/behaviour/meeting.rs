@@ -211,27 +211,51 @@ fn a_segment_removed_once_it_is_attached_is_used_to_the_end() {
     });
 }
 
+/// Makes runs while this is done to the segment again and again.
+fn while_again_and_again(disturb: impl Fn() + Sync, run: impl Fn(usize) + Sync) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                disturb();
+            }
+        });
+        let result = scope.spawn(|| (0..1500).for_each(&run)).join();
+        done.store(true, Ordering::Relaxed);
+        result.expect("each run does what it should");
+    });
+}
+
 #[test]
 fn runs_succeed_while_the_segment_is_removed_again_and_again() {
     isolated(|| {
-        let done = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    if let Some(segment) = Segment::find() {
-                        segment.remove();
-                    }
-                }
-            });
-            let runs = scope.spawn(|| {
-                for number in 0..1500 {
-                    let text = format!("text {number}");
-                    shmcli(["-p", &text, "-g"]).prints(text + "\n");
-                }
-            });
-            let result = runs.join();
-            done.store(true, Ordering::Relaxed);
-            result.expect("each run prints its text");
+        let remove = || {
+            if let Some(segment) = Segment::find() {
+                segment.remove();
+            }
+        };
+        while_again_and_again(remove, |number| {
+            let text = format!("text {number}");
+            shmcli(["-p", &text, "-g"]).prints(text + "\n");
+        });
+    });
+}
+
+#[test]
+fn runs_blame_nothing_else_while_a_too_small_segment_is_made_and_removed() {
+    isolated(|| {
+        let make_and_remove = || {
+            if let Some(segment) = Segment::find_or_create(SIZE - 1) {
+                segment.remove();
+            }
+        };
+        while_again_and_again(make_and_remove, |_| {
+            let run = shmcli(["-p", "x", "-g"]);
+            if run.status().success() {
+                run.prints("x\n");
+            } else {
+                run.fails(255).says("is smaller than 4096 bytes");
+            }
         });
     });
 }
