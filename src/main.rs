@@ -129,11 +129,13 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Failure::Output(reason) => writeln!(
-                f,
-                "shmcli: output could not be written: {reason}\nEvery flag was carried out; only the output is lost, all of it or a part."
-            ),
-            Failure::Help(reason) => writeln!(f, "shmcli: output could not be written: {reason}"),
+            Failure::Output(reason) | Failure::Help(reason) => {
+                writeln!(f, "shmcli: output could not be written: {reason}")?;
+                if let Failure::Output(_) = self {
+                    f.write_str("Every flag was carried out; only the output is lost, all of it or a part.\n")?;
+                }
+                Ok(())
+            }
             Failure::Usage(error) => write!(f, "{error}"),
             Failure::Turn(error) => writeln!(f, "shmcli: {error}"),
             Failure::Segment(error) => writeln!(f, "shmcli: {error}"),

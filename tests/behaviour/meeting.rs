@@ -1,49 +1,22 @@
 //! Runs that meet on the segment: none sees another's work half done.
 
 use std::collections::BTreeSet;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::place::isolated;
 use crate::support::segment::{SIZE, Segment};
-use crate::support::shmcli::{Run, shmcli};
+use crate::support::shmcli::{Run, command, shmcli, storm};
 use crate::support::shown::shown;
 use crate::support::trace::Traced;
 
 /// A text that takes hundreds of instructions to store, and not too many to stop after each.
 const LENGTH: usize = 100;
 
-/// Starts a put, and stops it when it has attached the segment.
-fn put_that_has_begun(text: &str) -> Traced {
-    let run = Traced::shmcli(["-p", text]);
-    run.runs_through("shmat");
-    run
-}
-
 /// A text of full length that no other number gives.
 fn long_text(number: usize) -> String {
     format!("{number:x<0$}", SIZE - 1)
-}
-
-/// Makes this many runs at once, and returns what they did in the order of their numbers.
-fn storm<T: Send>(runs: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let all_are_there = Barrier::new(runs);
-    thread::scope(|scope| {
-        let start = |number| {
-            let (all_are_there, run) = (&all_are_there, &run);
-            scope.spawn(move || {
-                all_are_there.wait();
-                run(number)
-            })
-        };
-        let threads: Vec<_> = (0..runs).map(start).collect();
-        let results = threads.into_iter().map(|thread| thread.join());
-        results
-            .map(|result| result.expect("each run does what it should"))
-            .collect()
-    })
 }
 
 #[test]
@@ -111,12 +84,9 @@ fn parallel_swaps_lose_and_double_nothing() {
             got_by(&shmcli(["-g", "-p", &long_text(number)]))
         });
         got.push(got_by(&shmcli(["-g"])));
-        got.sort_unstable();
-        let mut put: Vec<String> = (0..=RUNS).map(long_text).collect();
-        put.sort_unstable();
-        let wrong = put
-            .iter()
-            .filter(|text| got.iter().filter(|got| got == text).count() != 1);
+        let wrong = (0..=RUNS)
+            .map(long_text)
+            .filter(|text| got.iter().filter(|&got| got == text).count() != 1);
         assert_eq!(
             wrong.count(),
             0,
@@ -131,7 +101,7 @@ fn a_put_is_never_between_two_texts() {
         let old = "o".repeat(LENGTH);
         let new = "n".repeat(LENGTH / 2);
         shmcli(["-p", &old]).prints("");
-        let put = put_that_has_begun(&new);
+        let put = Traced::put_in_its_turn(command(), &new);
         let segment = Segment::existing();
         let view = segment.attach();
         let mut seen = vec![old.clone().into_bytes()];
@@ -158,7 +128,7 @@ fn a_killed_put_leaves_a_whole_text_and_the_turn_to_others() {
         let whole = ["", &old, &new].map(|text| format!("{text}\n").into_bytes());
         shmcli(["-p", &old]).prints("");
         let segment = Segment::existing();
-        let put = put_that_has_begun(&new);
+        let put = Traced::put_in_its_turn(command(), &new);
         let steps = (0..)
             .take_while(|_| segment.attached() == 1 && put.step())
             .count();
@@ -166,7 +136,7 @@ fn a_killed_put_leaves_a_whole_text_and_the_turn_to_others() {
 
         for point in 0..POINTS {
             shmcli(["-p", &old]).prints("");
-            let put = put_that_has_begun(&new);
+            let put = Traced::put_in_its_turn(command(), &new);
             for _ in 0..steps * point / (POINTS - 1) {
                 put.step();
             }

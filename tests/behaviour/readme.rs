@@ -3,10 +3,9 @@
 use std::env;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
 
 use crate::support::place::isolated;
-use crate::support::shmcli::{BINARY, Run, shmcli};
+use crate::support::shmcli::{BINARY, Run, shmcli, storm};
 
 const README: &str = include_str!("../../README.md");
 
@@ -71,25 +70,15 @@ fn shell_blocks_are_valid() {
 
 /// What five scripts print together, each line of which starts with a number, in the order of the numbers.
 fn numbers_of_five_scripts(script: impl Fn(usize) -> String + Sync) -> Vec<usize> {
-    let mut numbers: Vec<usize> = thread::scope(|scope| {
-        let start = |number| {
-            let script = script(number);
-            scope.spawn(move || {
-                let run = Run::of(&mut shell(&script));
-                assert!(run.status().success(), "{run}");
-                let lines = String::from_utf8_lossy(run.stdout()).into_owned();
-                let numbers = lines
-                    .lines()
-                    .map(|line| line.parse().expect("a script prints numbers"));
-                numbers.collect::<Vec<_>>()
-            })
-        };
-        let scripts: Vec<_> = (0..5).map(start).collect();
-        let printed = scripts.into_iter().map(|script| script.join());
-        printed
-            .flat_map(|numbers| numbers.expect("each script does what it should"))
-            .collect()
+    let printed = storm(5, |number| {
+        let run = Run::of(&mut shell(&script(number)));
+        assert!(run.status().success(), "{run}");
+        String::from_utf8_lossy(run.stdout()).into_owned()
     });
+    let lines = printed.iter().flat_map(|printed| printed.lines());
+    let mut numbers: Vec<usize> = lines
+        .map(|line| line.parse().expect("a script prints numbers"))
+        .collect();
     numbers.sort_unstable();
     numbers
 }

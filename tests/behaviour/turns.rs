@@ -15,11 +15,8 @@ use crate::support::trace::Traced;
 const STOPPED: &str = "of a stopped run";
 
 /// A put that is stopped in its turn.
-fn stopped_put(mut command: Command) -> Traced {
-    command.args(["-p", STOPPED]);
-    let run = Traced::start(command);
-    run.runs_through("shmat");
-    run
+fn stopped_put(command: Command) -> Traced {
+    Traced::put_in_its_turn(command, STOPPED)
 }
 
 /// The binary behind this prefix, such as `unshare --user`. Skips the test where not even `true` runs behind it.
@@ -156,23 +153,23 @@ fn give_up<const N: usize>(waiting: [Command; N], stopped: Traced, locked: &str)
     stopped.kill();
 }
 
-/// The program of this command, without its arguments, ended after a minute.
-fn limited(command: &Command) -> Command {
+/// The binary, for a run that timeout(1) ends after so many seconds.
+fn limited(seconds: &str) -> Command {
     let mut limited = Command::new("timeout");
-    limited.arg("60").arg(command.get_program());
+    limited.args([seconds, BINARY]);
     limited
 }
 
 #[test]
 fn a_run_that_gets_no_turn_gives_up_after_ten_seconds() {
     isolated(|| {
-        let slow_timers = with_first_calls(limited(&command()), || {
+        let slow_timers = with_first_calls(limited("60"), || {
             const SLACK: libc::c_ulong = 100_000_000;
             // SAFETY: prctl with this operation touches no memory.
             unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, SLACK) };
             Ok(())
         });
-        let waiting = [limited(&command()), slow_timers];
+        let waiting = [limited("60"), slow_timers];
         give_up(waiting, stopped_put(command()), &namespace());
         shmcli(["-g"]).prints("\n");
     });
@@ -195,9 +192,9 @@ fn a_run_without_proc_gives_up_after_ten_seconds_too() {
 fn a_run_may_be_made_to_wait_less() {
     isolated(|| {
         let stopped = stopped_put(command());
-        Run::of(Command::new("timeout").args(["0.3", BINARY, "-g"])).fails(124);
+        Run::of(limited("0.3").arg("-g")).fails(124);
         stopped.finish().prints("");
-        Run::of(Command::new("timeout").args(["60", BINARY, "-g"])).prints(format!("{STOPPED}\n"));
+        Run::of(limited("60").arg("-g")).prints(format!("{STOPPED}\n"));
     });
 }
 

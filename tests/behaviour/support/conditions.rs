@@ -28,6 +28,15 @@ pub fn with_first_calls(
     command
 }
 
+/// The system's reason where a call has not succeeded.
+pub fn error_unless(succeeded: bool) -> io::Result<()> {
+    if succeeded {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Sets a limit of setrlimit(2), such as `RLIMIT_NOFILE`, for the command's program.
 pub fn with_limit(command: Command, resource: c_uint, limit: rlim_t) -> Command {
     with_first_calls(command, move || {
@@ -36,10 +45,7 @@ pub fn with_limit(command: Command, resource: c_uint, limit: rlim_t) -> Command 
             rlim_max: limit,
         };
         // SAFETY: the limit is valid as long as the call takes.
-        match unsafe { libc::setrlimit(resource as _, &limit) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+        error_unless(unsafe { libc::setrlimit(resource as _, &limit) } == 0)
     })
 }
 
@@ -96,10 +102,7 @@ impl EmptyRoot {
         let root = CString::new(self.0.as_os_str().as_bytes()).expect("a path holds no NUL");
         with_first_calls(Command::new("/shmcli"), move || {
             // SAFETY: both paths end with a NUL.
-            match unsafe { libc::chroot(root.as_ptr()) | libc::chdir(c"/".as_ptr()) } {
-                0 => Ok(()),
-                _ => Err(io::Error::last_os_error()),
-            }
+            error_unless(unsafe { libc::chroot(root.as_ptr()) | libc::chdir(c"/".as_ptr()) } == 0)
         })
     }
 }
@@ -131,18 +134,13 @@ pub fn command_with_denied_calls(calls: &[c_long], errno: c_int) -> Command {
             filter: filter.as_mut_ptr(),
         };
         // SAFETY: the program and its filter exist as long as the call takes.
-        let failed = unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1
-                || libc::prctl(
+        error_unless(unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                && libc::prctl(
                     libc::PR_SET_SECCOMP,
                     libc::SECCOMP_MODE_FILTER,
                     &raw const program,
-                ) == -1
-        };
-        if failed {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+                ) == 0
+        })
     })
 }

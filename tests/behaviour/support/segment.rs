@@ -18,9 +18,9 @@ impl Segment {
             .expect("there is no segment yet")
     }
 
-    /// Finds the segment, or creates it with this size. Fails where it was removed meanwhile.
+    /// Finds a segment of at least this size, or creates it.
     pub fn find_or_create(size: usize) -> Option<Segment> {
-        Segment::find().or_else(|| Segment::get(size, libc::IPC_CREAT | 0o666))
+        Segment::get(size, libc::IPC_CREAT | 0o666)
     }
 
     pub fn find() -> Option<Segment> {

@@ -7,6 +7,7 @@ use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -25,6 +26,25 @@ pub fn shmcli<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Run {
 /// The binary, for a run that needs more than arguments.
 pub fn command() -> Command {
     Command::new(BINARY)
+}
+
+/// Does this so many times at once, and returns what came of it in the order of the numbers.
+pub fn storm<T: Send>(runs: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let all_are_there = Barrier::new(runs);
+    thread::scope(|scope| {
+        let start = |number| {
+            let (all_are_there, run) = (&all_are_there, &run);
+            scope.spawn(move || {
+                all_are_there.wait();
+                run(number)
+            })
+        };
+        let threads: Vec<_> = (0..runs).map(start).collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results
+            .map(|result| result.expect("each run does what it should"))
+            .collect()
+    })
 }
 
 /// A run that goes on beside the test.

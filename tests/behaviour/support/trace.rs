@@ -7,10 +7,10 @@ use std::mem;
 use std::process::Command;
 use std::ptr;
 
-use libc::{c_int, c_void, pid_t};
+use libc::{c_int, c_void};
 
 use super::calls;
-use super::conditions::with_first_calls;
+use super::conditions::{error_unless, with_first_calls};
 use super::shmcli::{Run, Started, command};
 
 #[cfg(target_env = "musl")]
@@ -32,10 +32,7 @@ impl Traced {
     pub fn start(command: Command) -> Traced {
         let mut command = with_first_calls(command, || {
             // SAFETY: with this request, ptrace takes no address.
-            match unsafe { libc::ptrace(libc::PTRACE_TRACEME) } {
-                -1 => Err(io::Error::last_os_error()),
-                _ => Ok(()),
-            }
+            error_unless(unsafe { libc::ptrace(libc::PTRACE_TRACEME) } != -1)
         });
         let run = Traced(Started::of(&mut command));
         assert!(run.stopped());
@@ -48,8 +45,12 @@ impl Traced {
         run
     }
 
-    pub fn pid(&self) -> pid_t {
-        self.0.pid()
+    /// A put of this command that is stopped in its turn: it has attached the segment, and stored nothing yet.
+    pub fn put_in_its_turn(mut command: Command, text: &str) -> Traced {
+        command.args(["-p", text]);
+        let run = Traced::start(command);
+        run.runs_through("shmat");
+        run
     }
 
     /// Goes on until this system call has returned.
@@ -139,14 +140,14 @@ impl Traced {
         let states = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
         // SAFETY: info has room for what waitid tells.
         let waited =
-            unsafe { libc::waitid(libc::P_PID, self.pid() as libc::id_t, &mut info, states) };
+            unsafe { libc::waitid(libc::P_PID, self.0.pid() as libc::id_t, &mut info, states) };
         assert_eq!(waited, 0, "{}", io::Error::last_os_error());
         if info.si_code != libc::CLD_TRAPPED {
             return false;
         }
         let mut status: c_int = 0;
         // SAFETY: status has room for what waitpid tells.
-        unsafe { libc::waitpid(self.pid(), &mut status, 0) };
+        unsafe { libc::waitpid(self.0.pid(), &mut status, 0) };
         let signal = libc::WSTOPSIG(status) & !0x80;
         assert_eq!(
             signal,
@@ -158,7 +159,7 @@ impl Traced {
 
     fn request(&self, request: Request, address: *mut c_void, data: *mut c_void) {
         // SAFETY: the child is stopped, and each caller passes what its request takes.
-        let answer = unsafe { libc::ptrace(request, self.pid(), address, data) };
+        let answer = unsafe { libc::ptrace(request, self.0.pid(), address, data) };
         assert_ne!(answer, -1, "{}", io::Error::last_os_error());
     }
 }
