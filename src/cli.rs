@@ -1,11 +1,11 @@
-//! The command line, read as getopt(3) reads `p:g`, becomes a list of steps.
+//! Makes the command line a list of steps. `-p` and `-g` are read as getopt(3) reads them with `p:g`.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::iter;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, Command};
+use clap::error::ErrorKind;
+use clap::{ArgAction, Command, arg, value_parser};
 
 use crate::segment::Text;
 
@@ -15,10 +15,18 @@ pub enum Step {
     Get,
 }
 
-const PUT: &str = "put";
-const GET: &str = "get";
+/// Why there are no steps: there is a text to show (help or version), or a usage error with this message.
+pub enum Stop {
+    Show(String),
+    Usage(String),
+}
 
+const FLAGS_TIP: &str =
+    "The flags are -p TEXT, -g, -h and -V, before any `--`: see `shmcli --help`.";
 const AFTER_HELP: &str = "\
+Flags are carried out from left to right. TEXT is stored literally, whatever it
+looks like: -p -g stores '-g', and -p '' empties the string.
+
 Examples:
   shmcli -p hello               store a string
   value=$(shmcli -g)            read it, in another terminal or script
@@ -26,37 +34,30 @@ Examples:
 
 Exit status:
   0    every flag was carried out, or help or the version was printed
-  1    output could not be written
-  2    usage error, nothing was touched
-  255  no turn within 10 seconds, or no segment: no flag was carried out";
+  1    write error: output may be incomplete, what -p stored stays stored
+  2    usage error: nothing was touched
+  255  could not get the lock or the segment: no flag was carried out";
 
-const OPERAND_TIP: &str =
-    "a text is stored with -p, and one of several words needs quotes: -p 'two words'";
-
-/// Reads the arguments, without the program's name, into steps in the order given.
-///
-/// # Errors
-///
-/// A usage error, or what `--help` and `--version` are to print.
-pub fn parse<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<Vec<Step>, clap::Error> {
-    let mut command = command();
-    let mut matches = command
-        .try_get_matches_from_mut(join_texts(args))
-        .map_err(with_operand_tip)?;
-
-    // clap groups what it found by flag. The indices tell the order on the command line.
-    let indices = |flag| matches.indices_of(flag).into_iter().flatten();
-    let mut steps: Vec<(usize, Step)> = indices(GET).map(|index| (index, Step::Get)).collect();
-    let put_indices: Vec<usize> = indices(PUT).collect();
-    let texts = matches.remove_many::<OsString>(PUT).into_iter().flatten();
-    for (index, text) in iter::zip(put_indices, texts) {
-        // Not by a value parser of clap, whose error would repeat the text.
-        let text = Text::try_from(text)
-            .map_err(|error| command.error(ErrorKind::ValueValidation, error))?;
-        steps.push((index, Step::Put(text)));
+/// Reads the arguments, without the program's name.
+pub fn parse(args: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Step>, Stop> {
+    let matches = command().try_get_matches_from(split_texts(args));
+    let matches = matches.map_err(from_clap)?;
+    if let Some(word) = matches.get_one::<OsString>("rest") {
+        return Err(unexpected(word));
     }
-    steps.sort_by_key(|(index, _)| *index);
-    Ok(steps.into_iter().map(|(_, step)| step).collect())
+
+    // clap groups what it finds by flag. Sorting by index restores the order of the command line.
+    let indices = |flag| matches.indices_of(flag).unwrap_or_default();
+    let texts = matches.get_many::<OsString>("put").unwrap_or_default();
+    let mut steps: BTreeMap<usize, Step> = indices("get").map(|index| (index, Step::Get)).collect();
+    for (index, text) in indices("put").zip(texts) {
+        let text = Text::new(text.as_bytes()).ok_or_else(|| {
+            let (length, limit) = (text.len(), Text::MAX_LENGTH);
+            Stop::Usage(format!("the text has {length} bytes, the limit is {limit}"))
+        })?;
+        steps.insert(index, Step::Put(text));
+    }
+    Ok(steps.into_values().collect())
 }
 
 fn command() -> Command {
@@ -66,72 +67,63 @@ fn command() -> Command {
         .after_help(AFTER_HELP)
         .override_usage("shmcli [-p <TEXT> | -g]...")
         .no_binary_name(true)
-        .arg(
-            Arg::new(PUT)
-                .short('p')
-                .long("put")
-                .value_name("TEXT")
-                .help("Store TEXT, whatever it looks like, of up to 4095 bytes")
-                .value_parser(clap::value_parser!(OsString))
-                .action(ArgAction::Append),
-        )
-        .arg(
-            Arg::new(GET)
-                .short('g')
-                .long("get")
-                .help("Print the string and a newline")
+        .args([
+            arg!(-p --put <TEXT> ...)
+                .help(format!("Store TEXT, of up to {} bytes", Text::MAX_LENGTH))
+                .value_parser(value_parser!(OsString))
+                .allow_hyphen_values(true),
+            arg!(-g --get "Print the string and a newline")
+                // Count keeps only the last index. Append keeps one for each value, so each -g gets an empty value.
+                .action(ArgAction::Append)
                 .num_args(0)
-                // ArgAction::Count would end at 255 and keep the last index alone. A value has an index, if only an
-                // empty one.
-                .default_missing_value("")
-                .action(ArgAction::Append),
-        )
+                .default_missing_value(""),
+            // Takes all other words, since clap's own error may name only a part of a word.
+            arg!([rest] ...)
+                .hide(true)
+                .value_parser(value_parser!(OsString))
+                .allow_hyphen_values(true),
+        ])
 }
 
-/// Joins the text of each put to its flag with an `=`: `-p x` and `-px` become `-p=x`, `-gp x` becomes `-gp=x`, and
-/// `--put x` becomes `--put=x`.
-///
-/// For getopt, a text is whatever follows `-p`. clap cannot be told so: it would end the flags at `-p --`, and lose the
-/// first `=` of `-p=x`, which becomes `-p==x` here.
-fn join_texts<'a>(args: impl Iterator<Item = &'a OsStr>) -> impl Iterator<Item = OsString> {
-    let mut args = args.map(OsStr::as_bytes);
-    let mut flags_ended = false;
-    iter::from_fn(move || {
-        let arg = args.next()?;
-        flags_ended |= arg == b"--";
-        let word = match split_after_put(arg).filter(|_| !flags_ended) {
-            // Where there is no text either, clap says so.
-            Some((flags, b"")) => match args.next() {
-                Some(text) => [flags, text].join(&b'='),
-                None => flags.to_vec(),
-            },
-            Some((flags, text)) => [flags, text].join(&b'='),
-            None => arg.to_vec(),
+/// Splits `-px` into `-p` and `x`, since clap would drop the `=` of `-p=x`. A text that is the next word stays one.
+fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
+    let mut words = Vec::new();
+    while let Some(mut word) = args.next() {
+        let text = match start_of_text(&word) {
+            Some(start) if start < word.len() => Some(word.split_off(start)),
+            Some(_) => args.next(),
+            None => None,
         };
-        Some(OsString::from_vec(word))
+        words.extend([word].into_iter().chain(text).map(OsString::from_vec));
+    }
+    words
+}
+
+/// Where the text of a put begins in `-px` or `-gpx`: at the end if it is the next word. clap itself splits `--put=x`.
+fn start_of_text(word: &[u8]) -> Option<usize> {
+    if word == b"--put" {
+        return Some(word.len());
+    }
+    let flags = word.strip_prefix(b"-")?;
+    let index = flags.iter().position(|flag| !b"ghV".contains(flag))?;
+    (flags[index] == b'p').then_some(index + 2) // after the `-` and the `p`
+}
+
+fn from_clap(error: clap::Error) -> Stop {
+    Stop::Usage(match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Stop::Show(error.to_string()),
+        ErrorKind::InvalidValue => "-p needs a text\n`-p ''` stores an empty one.".to_owned(),
+        ErrorKind::TooManyValues => format!("only --put takes a value after an '='\n{FLAGS_TIP}"),
+        _ => format!("unknown flag\n{FLAGS_TIP}"), // "--\xff" and the like: "rest" takes the others
     })
 }
 
-/// Splits `-px` into `-p` and `x`, and `-p` into `-p` and nothing, if there is a put in this argument.
-fn split_after_put(arg: &[u8]) -> Option<(&[u8], &[u8])> {
-    match arg {
-        b"--put" => Some((arg, b"")),
-        // clap splits `--put=x` as getopt_long(3) would.
-        [b'-', b'-', ..] => None,
-        [b'-', ..] => {
-            let put = arg.iter().position(|&byte| byte == b'p')?;
-            Some(arg.split_at(put + 1))
-        }
-        _ => None,
-    }
-}
-
-/// Adds a tip to the error for an operand, such as `hello`: a `-p` or quotes may have been forgotten. clap has the same
-/// error for an unknown flag.
-fn with_operand_tip(mut error: clap::Error) -> clap::Error {
-    if error.kind() == ErrorKind::UnknownArgument {
-        let tips = ContextValue::StyledStrs(vec![OPERAND_TIP.into()]);
-        error.insert(ContextKind::Suggested, tips);
-    }
-    error
+fn unexpected(word: &OsStr) -> Stop {
+    let tip = match word.as_bytes() {
+        [b'-', ..] => FLAGS_TIP,
+        _ => "Store a text with -p, in quotes if it has several words: -p 'two words'.",
+    };
+    // Debug quotes it, and escapes control characters and invalid UTF-8. 25 characters fit, even wide ones.
+    let word = format!("{word:?}");
+    Stop::Usage(format!("unexpected argument {word:.25}\n{tip}"))
 }

@@ -1,144 +1,92 @@
-//! Walks the steps of the command line on the segment, prints, and picks the exit status.
+//! Carries out the steps of the command line on the segment, prints, and picks the exit status.
 
-// Rust's runtime does not run before `main`. It would read /proc/self/maps, poll the standard streams and install
-// signal handlers, which takes half as long as all the rest and serves nothing here. It would also ignore SIGPIPE,
-// which is to end a run whose reader is gone.
+// The C library calls `main` itself: Rust's runtime would make a run a tenth slower, turn a closed standard output into
+// /dev/null, and ignore SIGPIPE, which should end a run whose reader is gone.
 #![no_main]
 
 mod cli;
+mod lock;
 mod segment;
-mod turn;
 
-use std::ffi::{CStr, OsStr, c_char, c_int};
-use std::fmt;
+use std::ffi::{CStr, c_char, c_int};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::iter;
-use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd;
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, IntoRawFd};
 
-use cli::Step;
-use segment::{AttachError, Segment};
-use turn::{Turn, TurnError};
+use cli::{Step, Stop};
+use lock::Lock;
+use segment::Segment;
 
-/// Bytes that a pipe takes at once on Linux: larger writes gain nothing.
-const PIPE_SIZE: usize = 1 << 16;
+/// The exit statuses of failed runs, and what they promise to scripts.
+enum Status {
+    /// Output may be incomplete. What the flags stored stays stored.
+    Output = 1,
+    /// Usage error. Nothing was touched.
+    Usage = 2,
+    /// The run could not get the lock or the segment. No flag was carried out.
+    Access = 255,
+}
 
 #[unsafe(no_mangle)]
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
-    // The arguments come from argv itself: std::env::args_os promises them only behind the standard runtime.
+    // Without Rust's runtime, std::env::args_os is empty with musl, for one.
     let args = (1..argc as usize).map(|index| {
         // SAFETY: the system passes argc strings in argv, each ends with a NUL, and nothing changes them.
         let arg = unsafe { CStr::from_ptr(*argv.add(index)) };
-        OsStr::from_bytes(arg.to_bytes())
+        arg.to_bytes().to_owned()
     });
-    match run(args) {
-        Ok(()) => 0,
-        Err(failure) => {
-            // In one write, so that messages of parallel runs do not mix. Where even this cannot be written, the exit
-            // status still tells.
-            let _ = io::stderr().write_all(failure.to_string().as_bytes());
-            failure.status()
-        }
-    }
+    let Err((status, message)) = run(args) else {
+        return 0;
+    };
+    // In one write, so that messages of parallel runs do not mix. If that fails, there is no one to tell.
+    let _ = io::stderr().write_all(format!("shmcli: {message}\n").as_bytes());
+    status as c_int
 }
 
-fn run<'a>(args: impl Iterator<Item = &'a OsStr>) -> Result<(), Failure> {
-    match cli::parse(args) {
-        Ok(steps) => print(carry_out(steps)?.iter().flat_map(Lines::each)).map_err(Failure::Output),
-        Err(error) if error.use_stderr() => Err(Failure::Usage(error)),
-        Err(help) => print([help.to_string().as_bytes()]).map_err(Failure::Help),
-    }
+/// The error is the exit status and the message.
+fn run(args: impl Iterator<Item = Vec<u8>>) -> Result<(), (Status, String)> {
+    let output = match cli::parse(args) {
+        Ok(steps) => carry_out(steps).map_err(|error| (Status::Access, error.to_string()))?,
+        Err(Stop::Show(text)) => text.into_bytes(),
+        Err(Stop::Usage(message)) => return Err((Status::Usage, message)),
+    };
+    print(&output).map_err(|error| {
+        let message = format!("write error: {error}\nAny text that -p stored stays stored.");
+        (Status::Output, message)
+    })
 }
 
-/// Carries out the steps in one turn, and returns what they got. It is printed when the turn is over: a slow reader is
-/// to keep no one from the segment.
-fn carry_out(steps: Vec<Step>) -> Result<Vec<Lines>, Failure> {
-    let turn = Turn::take().map_err(Failure::Turn)?;
-    let segment = Segment::attach(turn).map_err(Failure::Segment)?;
-    let mut got: Vec<Lines> = Vec::new();
+/// Carries out the steps under the lock, and returns what to print after it is released: a slow reader must not keep
+/// other runs waiting.
+fn carry_out(steps: Vec<Step>) -> io::Result<Vec<u8>> {
+    // Dropped last, after the segment.
+    let _lock = Lock::acquire()?;
+    let segment = Segment::attach()?;
+    let mut output = Vec::new();
     for step in steps {
         match step {
             Step::Put(text) => segment.store(&text),
             Step::Get => {
-                let mut line = segment.string();
-                line.push(b'\n');
-                match got.last_mut() {
-                    Some(last) if last.line == line => last.count += 1,
-                    _ => got.push(Lines { line, count: 1 }),
-                }
+                output.extend(segment.load());
+                output.push(b'\n');
             }
         }
     }
-    Ok(got)
+    Ok(output)
 }
 
-/// A line, and how often it is printed in a row. `-ggg…` may ask for gigabytes, and alone on the segment, a run gets at
-/// most one line more than it puts.
-struct Lines {
-    line: Vec<u8>,
-    count: usize,
-}
-
-impl Lines {
-    fn each(&self) -> impl Iterator<Item = &[u8]> {
-        iter::repeat_n(self.line.as_slice(), self.count)
+/// Writes to a duplicate of the standard output, and closes the duplicate. `io::Stdout` would ignore a closed one.
+fn print(output: &[u8]) -> io::Result<()> {
+    // With nothing to print, a closed standard output is no error.
+    if output.is_empty() {
+        return Ok(());
     }
-}
-
-/// Writes to the standard output, as puts(3) does, but not through `io::Stdout`, which reports success where that is
-/// closed.
-fn print<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
-    // SAFETY: nothing else owns this descriptor: where the standard output was closed, the turn's file may have had its
-    // number, but the turn is over. ManuallyDrop leaves it open. Where it is closed, write fails with EBADF.
-    let stdout = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDOUT_FILENO) });
-    let mut output = BufWriter::with_capacity(PIPE_SIZE, &*stdout);
-    let mut pieces = pieces.into_iter();
-    let written = pieces.try_for_each(|piece| output.write_all(piece));
-    let written = written.and_then(|()| output.flush());
-    // Where a write has failed, dropping the buffer would write again.
-    let _ = output.into_parts();
-    written
-}
-
-/// Why a run failed. Each failure has its exit status, which makes a promise to scripts.
-enum Failure {
-    /// Every flag was carried out, but what they got could not be written.
-    Output(io::Error),
-    /// Help or the version could not be written.
-    Help(io::Error),
-    /// The command line makes no sense, and nothing was touched.
-    Usage(clap::Error),
-    /// The run got no turn, and nothing was touched.
-    Turn(TurnError),
-    /// The segment could not be had, and no flag was carried out.
-    Segment(AttachError),
-}
-
-impl Failure {
-    fn status(&self) -> c_int {
-        match self {
-            Failure::Output(_) | Failure::Help(_) => 1,
-            Failure::Usage(_) => 2,
-            Failure::Turn(_) | Failure::Segment(_) => 255,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Failure::Output(reason) | Failure::Help(reason) => {
-                writeln!(f, "shmcli: output could not be written: {reason}")?;
-                if let Failure::Output(_) = self {
-                    f.write_str("Every flag was carried out; only the output is lost, all of it or a part.\n")?;
-                }
-                Ok(())
-            }
-            Failure::Usage(error) => write!(f, "{error}"),
-            Failure::Turn(error) => writeln!(f, "shmcli: {error}"),
-            Failure::Segment(error) => writeln!(f, "shmcli: {error}"),
-        }
+    let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    stdout.write_all(output)?;
+    // On a network file system or with a quota, close(2) may be the first to report a lost write. Drop ignores that.
+    // SAFETY: into_raw_fd has given this descriptor up, so nothing else closes it.
+    match unsafe { libc::close(stdout.into_raw_fd()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }

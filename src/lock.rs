@@ -1,0 +1,83 @@
+//! One run at a time, by a lock that the kernel keeps: flock(2).
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The IPC namespace of this process, as a file. Runs that share the segment share this file, whatever their user, root
+/// directory or container. They might not share a file in `/tmp`.
+const NAMESPACE: &str = "/proc/self/ns/ipc";
+
+/// Locked if [`NAMESPACE`] does not exist. Keeps out only runs that lock it too.
+const ROOT: &str = "/";
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pauses between two tries double from the first to the longest.
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The lock, held until this is dropped or the process ends.
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Acquires the lock, after waiting for other runs to release it.
+    ///
+    /// A blocking flock has no time limit, so this tries again and again. alarm(2) could interrupt one, but would
+    /// replace an alarm that the caller of this program has set.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened or locked, or others hold the lock for [`TIMEOUT`].
+    pub fn acquire() -> io::Result<Lock> {
+        let file = match File::open(NAMESPACE) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(ROOT),
+            result => result,
+        };
+        let file = file.map_err(failure)?;
+        let start = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        while !try_lock(&file).map_err(failure)? {
+            if start.elapsed() >= TIMEOUT {
+                return Err(timed_out());
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        Ok(Lock { _file: file })
+    }
+}
+
+/// Returns `false` if another process holds the lock. `File::try_lock` does this from Rust 1.89 on.
+fn try_lock(file: &File) -> io::Result<bool> {
+    // SAFETY: flock touches no memory of this process.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+        return Ok(true);
+    }
+    match io::Error::last_os_error() {
+        error if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        error => Err(error),
+    }
+}
+
+fn failure(error: io::Error) -> io::Error {
+    io::Error::other(format!(
+        "could not get the lock: {error}\n\
+         A run opens {NAMESPACE}, or {ROOT} if that does not exist, and locks it\n\
+         with flock(2). A sandbox or a limit on open files (`ulimit -n`) may forbid that."
+    ))
+}
+
+fn timed_out() -> io::Error {
+    let seconds = TIMEOUT.as_secs();
+    io::Error::other(format!(
+        "could not get the lock within {seconds} seconds\n\
+         `lslocks`, as root and outside of containers, shows who has locked the file that\n\
+         `readlink {NAMESPACE}` names. If that process is stopped, resume it\n\
+         (`kill -CONT PID`) or end it (`kill -KILL PID`)."
+    ))
+}
