@@ -1,78 +1,53 @@
-//! What `-g` prints, and what becomes of it where it cannot be printed.
+//! How output and messages are written, and what becomes of them if that fails.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::mem;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
-use libc::c_long;
-
-use crate::support::conditions::{with_first_calls, with_limit};
-use crate::support::place::isolated;
-use crate::support::segment::Segment;
-use crate::support::shmcli::{BINARY, Run, Started, command, shmcli};
-use crate::support::shown::expect_bytes;
+use crate::support::*;
 
 fn full_device() -> File {
-    File::options()
-        .write(true)
-        .open("/dev/full")
-        .expect("there is a /dev/full")
-}
-
-/// The message of a run whose output could not be written there.
-fn no_space() -> String {
-    let reason = io::Error::from_raw_os_error(libc::ENOSPC);
-    format!("shmcli: output could not be written: {reason}\n")
+    let device = File::options().write(true).open("/dev/full");
+    device.expect("there is a /dev/full")
 }
 
 #[test]
-fn output_that_cannot_be_written_is_a_failure_of_its_own() {
+fn every_flag_is_carried_out_though_output_cannot_be_written() {
     isolated(|| {
-        let mut command = command();
-        command.args(["-p", "x", "-g", "-p", "y"]);
-        Run::writing_to(full_device(), &mut command)
-            .fails(1)
-            .is(&(no_space()
-                + "Every flag was carried out; only the output is lost, all of it or a part.\n"));
-        shmcli(["-g"]).prints("y\n");
-    });
-}
-
-#[test]
-fn flags_are_carried_out_though_much_output_is_lost() {
-    isolated(|| {
-        let text = "x".repeat(4000);
-        let args = [&["-p", &text][..], &["-g"; 1000], &["-p", "last"]].concat();
-        Run::writing_to(full_device(), command().args(args)).fails(1);
-        shmcli(["-g"]).prints("last\n");
-    });
-}
-
-#[test]
-fn nothing_to_print_cannot_fail() {
-    isolated(|| Run::writing_to(full_device(), command().args(["-p", "x"])).prints(""));
-}
-
-#[test]
-fn help_that_cannot_be_written_is_a_failure_and_no_more_is_claimed() {
-    isolated(|| {
+        for gets in [1, 1000] {
+            let text = "x".repeat(4000);
+            let args = [&["-p", &text][..], &["-g"].repeat(gets), &["-p", "y"]].concat();
+            let said = Run::writing_to(full_device(), command().args(args)).fails(1);
+            let said = said.says("write error").says_reason(libc::ENOSPC);
+            said.says("-p stored stays stored");
+            shmcli(["-g"]).prints("y\n");
+        }
         for flag in ["--help", "--version"] {
-            Run::writing_to(full_device(), command().arg(flag))
-                .fails(1)
-                .is(&no_space());
+            Run::writing_to(full_device(), command().arg(flag)).fails(1);
         }
     });
 }
 
 #[test]
-fn a_closed_standard_output_is_a_failure() {
+fn a_write_error_at_close_is_told() {
     isolated(|| {
-        let shell = format!("{BINARY} -g >&-");
-        Run::of(Command::new("sh").args(["-c", &shell]))
-            .fails(1)
-            .says("Bad file descriptor");
+        let mut command = command_with_denied(libc::SYS_close, libc::EDQUOT);
+        let run = Run::of(command.args(["-p", "x", "-g"])).if_static();
+        let said = run.ends_with(1, "x\n");
+        said.has_message()
+            .says("write error")
+            .says_reason(libc::EDQUOT);
+    });
+}
+
+#[test]
+fn a_run_that_prints_nothing_cannot_fail_to_write() {
+    isolated(|| {
+        Run::writing_to(full_device(), command().args(["-p", "x"])).prints("");
+        let mut command = command_with_denied(libc::SYS_close, libc::EIO);
+        Run::of(command.args(["-p", "x"])).if_static().prints("");
     });
 }
 
@@ -81,10 +56,8 @@ fn a_reader_that_is_gone_ends_the_run_silently() {
     isolated(|| {
         shmcli(["-p", &"x".repeat(4000)]).prints("");
         for gets in [1, 1000] {
-            let mut reader = Command::new("true")
-                .stdin(Stdio::piped())
-                .spawn()
-                .expect("true can be run");
+            let reader = Command::new("true").stdin(Stdio::piped()).spawn();
+            let mut reader = reader.expect("true can be run");
             let pipe = reader.stdin.take().expect("stdin is a pipe");
             reader.wait().expect("true ends");
             let run = Run::writing_to(pipe, command().args(["-g"].repeat(gets)));
@@ -94,83 +67,64 @@ fn a_reader_that_is_gone_ends_the_run_silently() {
 }
 
 #[test]
-fn a_limit_on_files_ends_the_run_silently() {
-    isolated(|| {
-        // SAFETY: the name ends with a NUL.
-        let file = unsafe { libc::memfd_create(c"limited".as_ptr(), 0) };
-        assert_ne!(file, -1, "a file can be made in memory");
-        // SAFETY: nothing else owns this descriptor.
-        let file = unsafe { OwnedFd::from_raw_fd(file) };
-        let limited = with_limit(command(), libc::RLIMIT_FSIZE as _, 0);
-        let mut command = with_first_calls(limited, || {
-            // Whoever started the tests may have had the signal ignored.
-            // SAFETY: the default is no function that could be unsafe.
-            unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
-            Ok(())
-        });
-        Run::writing_to(file, command.arg("-g")).ends_by_signal(libc::SIGXFSZ);
-    });
-}
-
-#[test]
 fn a_reader_that_pauses_keeps_no_one_from_the_segment() {
     isolated(|| {
         for gets in [100, 20_000] {
             let text = "x".repeat(4000);
-            let mut slow =
-                Started::of(command().args([&["-p", &text][..], &["-g"].repeat(gets)].concat()));
+            let args = [&["-p", &text][..], &["-g"].repeat(gets)].concat();
+            let mut slow = Started::of(command().args(args));
             let mut stdout = slow.stdout();
             let mut printed = vec![0];
-            stdout
-                .read_exact(&mut printed)
-                .expect("something is printed");
-
-            assert_eq!(
-                Segment::existing().attached(),
-                0,
-                "a run prints before it detaches"
-            );
+            stdout.read_exact(&mut printed).expect("something comes");
+            assert_eq!(Segment::existing().attached(), 0);
             shmcli(["-p", "y", "-g"]).prints("y\n");
 
-            stdout
-                .read_to_end(&mut printed)
-                .expect("the rest is printed");
-            expect_bytes(
-                "the slow reader's output",
-                &printed,
-                (text + "\n").repeat(gets).as_bytes(),
-            );
+            stdout.read_to_end(&mut printed).expect("the rest comes");
+            let expected = (text + "\n").repeat(gets);
+            expect_bytes("what is printed", &printed, expected.as_bytes());
             slow.ends().prints("");
         }
     });
 }
 
 #[test]
-fn a_run_leaves_nothing_attached() {
+fn a_message_is_one_write() {
     isolated(|| {
-        shmcli(["-p", "x", "-g"]).prints("x\n");
-        assert_eq!(Segment::existing().attached(), 0);
+        Segment::create(1, 0o666);
+        for flag in ["-p", "-x", "-g"] {
+            // Each write arrives as one datagram.
+            let (stderr, said) = UnixDatagram::pair().expect("sockets can be had");
+            let status = command().arg(flag).stderr(OwnedFd::from(stderr)).status();
+            assert!(status.is_ok_and(|status| !status.success()));
+            said.set_nonblocking(true).expect("a socket need not block");
+            let mut message = [0; 1000];
+            let length = said.recv(&mut message).expect("a message comes");
+            assert!(message.starts_with(b"shmcli: ") && message[length - 1] == b'\n');
+            assert!(said.recv(&mut message).is_err(), "a second write comes");
+        }
     });
 }
 
 #[test]
-fn much_output_needs_little_memory() {
-    const MOST_KIB: c_long = 16 * 1024;
-
+fn the_standard_descriptors_may_be_closed() {
     isolated(|| {
-        let gets = 20_000;
-        let text = "x".repeat(4000);
-        let args = [&["-p", &text][..], &["-g"].repeat(gets)].concat();
-        Run::writing_to(Stdio::null(), command().args(args)).prints("");
-        // SAFETY: all of a rusage are integers, which may be zero.
-        let mut usage: libc::rusage = unsafe { mem::zeroed() };
-        // SAFETY: usage has room for what getrusage tells.
-        let told = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, &mut usage) };
-        assert_eq!(told, 0);
-        assert!(
-            usage.ru_maxrss < MOST_KIB,
-            "80 MB of output took {} KiB of memory",
-            usage.ru_maxrss
-        );
+        for closed in 0..8 {
+            let is_closed = move |descriptor| closed & 1 << descriptor != 0;
+            let mut command = with_first_call(command(), move || {
+                for descriptor in (0..3).filter(|&descriptor| is_closed(descriptor)) {
+                    // SAFETY: nothing uses this descriptor before the program that is started next.
+                    unsafe { libc::close(descriptor) };
+                }
+                0
+            });
+            let text = format!("closed: {closed:03b}");
+            let run = Run::of(command.args(["-p", &text, "-g"]));
+            match [libc::STDOUT_FILENO, libc::STDERR_FILENO].map(is_closed) {
+                [false, _] => run.prints(format!("{text}\n")),
+                [true, false] => drop(run.fails(1).says_reason(libc::EBADF)),
+                [true, true] => drop(run.ends_with(1, "")),
+            }
+            expect_bytes("the string", &Segment::existing().string(), text.as_bytes());
+        }
     });
 }

@@ -1,12 +1,6 @@
-//! The command line reads as getopt(3) reads `p:g`.
+//! Spellings of flags and texts: the short ones are read as getopt(3) reads `p:g`.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-
-use crate::support::place::isolated;
-use crate::support::segment::Segment;
-use crate::support::shmcli::shmcli;
-use crate::support::shown::expect_bytes;
+use crate::support::*;
 
 /// Each command line stores this text and prints nothing.
 #[track_caller]
@@ -44,9 +38,8 @@ fn a_text_may_be_empty() {
 #[test]
 fn a_text_may_look_like_a_flag() {
     isolated(|| {
-        for text in [
-            "-g", "-p", "--", "-h", "--help", "--put=3", "-p=x", "-gp=x", "-", "-x", "--get",
-        ] {
+        let texts = "-g -p -- -h --help --put=3 -p=x -gp=x - -x --get";
+        for text in texts.split(' ') {
             all_put(
                 text,
                 [&["-p", text], &[&format!("-p{text}")], &["--put", text]],
@@ -59,33 +52,6 @@ fn a_text_may_look_like_a_flag() {
         all_put("g", [&["-pg"]]);
         all_put("p", [&["-pp"]]);
         all_put("-", [&["-p-"]]);
-    });
-}
-
-#[test]
-fn a_text_may_hold_spaces_and_newlines() {
-    isolated(|| {
-        let text = " two words,\n\ttwo lines \n";
-        all_put(
-            text,
-            [
-                &["-p", text],
-                &[&format!("-p{text}")],
-                &[&format!("--put={text}")],
-            ],
-        );
-    });
-}
-
-#[test]
-fn a_text_need_not_be_utf_8() {
-    isolated(|| {
-        for arg in [&b"-p=\xff\xfe"[..], b"-gp=\xff\xfe", b"--put==\xff\xfe"] {
-            shmcli(["-p", ""]).prints("");
-            let gets_before = if arg.starts_with(b"-g") { "\n" } else { "" };
-            let printed = [gets_before.as_bytes(), b"=\xff\xfe\n"].concat();
-            shmcli([OsStr::from_bytes(arg), OsStr::new("-g")]).prints(printed);
-        }
     });
 }
 

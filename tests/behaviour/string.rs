@@ -2,12 +2,8 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::process::Command;
 
-use crate::support::place::isolated;
-use crate::support::segment::{SIZE, Segment};
-use crate::support::shmcli::{BINARY, Run, shmcli};
-use crate::support::shown::expect_bytes;
+use crate::support::*;
 
 #[test]
 fn a_string_goes_from_one_run_to_the_next() {
@@ -27,31 +23,28 @@ fn flags_act_in_the_order_given() {
 }
 
 #[test]
-fn without_flags_the_segment_is_made_and_nothing_printed() {
+fn without_flags_the_segment_is_created_and_nothing_printed() {
     isolated(|| {
-        shmcli::<[&str; 0]>([]).prints("");
+        Run::of(&mut command()).prints("");
         expect_bytes("the segment", &Segment::existing().bytes(), &[0; SIZE]);
+        shmcli(["-g"]).prints("\n");
     });
 }
 
 #[test]
-fn a_new_segment_holds_an_empty_string() {
-    isolated(|| shmcli(["-g"]).prints("\n"));
-}
-
-#[test]
-fn the_segment_is_open_to_everyone_under_any_umask() {
+fn the_segment_is_open_to_every_user_under_any_umask() {
     isolated(|| {
-        for umask in ["000", "022", "777"] {
-            let shell = format!("umask {umask} && exec {BINARY} -p x");
-            Run::of(Command::new("sh").args(["-c", &shell])).prints("");
+        for umask in [0, 0o022, 0o777] {
+            // SAFETY: umask touches no memory.
+            let mut command =
+                with_first_call(command(), move || unsafe { libc::umask(umask) as _ });
+            Run::of(command.args(["-p", "x"])).prints("");
             let segment = Segment::existing();
             assert_eq!(
-                format!("{:o}", segment.mode()),
-                "666",
-                "under the umask {umask}"
+                (segment.mode(), segment.size()),
+                (0o666, SIZE),
+                "umask {umask:o}"
             );
-            assert_eq!(segment.size(), SIZE);
             segment.remove();
         }
     });
@@ -83,6 +76,11 @@ fn every_byte_but_nul_is_text() {
 }
 
 #[test]
+fn newlines_at_the_end_are_printed_and_one_more() {
+    isolated(|| shmcli(["-p", "x\n\n", "-g"]).prints("x\n\n\n"));
+}
+
+#[test]
 fn a_segment_without_a_nul_is_one_string() {
     isolated(|| {
         Segment::holding(b"no end");
@@ -97,7 +95,7 @@ fn a_segment_without_a_nul_is_one_string() {
 fn of_a_larger_segment_only_the_start_is_used() {
     isolated(|| {
         let segment = Segment::create(2 * SIZE, 0o666);
-        segment.attach().write(&[b'z'; 2 * SIZE]);
+        segment.write(&[b'z'; 2 * SIZE]);
         shmcli(["-g"]).prints([&[b'z'; SIZE][..], b"\n"].concat());
         shmcli(["-p", "x", "-g"]).prints("x\n");
         assert_eq!((segment.size(), segment.bytes()[SIZE]), (2 * SIZE, b'z'));
@@ -111,13 +109,5 @@ fn the_longest_text_fills_the_segment() {
         shmcli(["-p", &text, "-g"]).prints(text.clone() + "\n");
         let stored = [text.as_bytes(), b"\0"].concat();
         expect_bytes("the segment", &Segment::existing().bytes(), &stored);
-    });
-}
-
-#[test]
-fn a_hundred_thousand_flags_work() {
-    isolated(|| {
-        let args = ["-px", "-g"].repeat(50_000);
-        shmcli(args).prints("x\n".repeat(50_000));
     });
 }

@@ -1,156 +1,126 @@
 //! Usage errors touch nothing, and neither do `--help` and `--version`.
 
-use crate::support::place::isolated;
-use crate::support::segment::{SIZE, Segment};
-use crate::support::shmcli::{Failure, shmcli};
-use crate::support::shown::expect_bytes;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
-/// This command line is refused, with and without a segment, also where flags before it are fine.
+use crate::support::*;
+
+const TIP_ON_FLAGS: &str = "The flags are -p TEXT, -g, -h and -V";
+const TIP_ON_TEXTS: &str = "Store a text with -p";
+
+/// These words are refused, with and without a segment, also after flags that are fine.
 #[track_caller]
-fn refused(args: &[&str]) -> Failure {
-    let after_others = [&["-p", "new", "-g"], args].concat();
-    shmcli(args).fails(2);
+fn refused(words: &[&str]) -> Run {
+    let after_others = [&["-p", "new", "-g"], words].concat();
+    shmcli(words).fails(2);
     shmcli(&after_others).fails(2);
-    assert!(Segment::find().is_none(), "{args:?} made a segment");
+    assert!(Segment::find().is_none(), "{words:?} made a segment");
 
     let segment = Segment::holding(b"old");
     let before = segment.bytes();
-    let failure = shmcli(args).fails(2);
+    let run = shmcli(words).fails(2);
     shmcli(&after_others).fails(2);
-    expect_bytes(
-        &format!("the segment after {args:?}"),
-        &segment.bytes(),
-        &before,
-    );
+    let what = format!("the segment after {words:?}");
+    expect_bytes(&what, &segment.bytes(), &before);
     segment.remove();
-    failure
+    run
 }
 
 #[test]
-fn unknown_flags_are_refused() {
+fn unknown_flags_are_refused_with_a_tip_on_the_flags() {
     isolated(|| {
-        for args in [
-            ["-x"],
-            ["-gx"],
-            ["--x"],
-            ["---"],
-            ["-g-"],
-            ["--pu"],
-            ["--putt=x"],
-            ["-xp"],
-            ["-é"],
-        ] {
-            refused(&args).says("unexpected argument");
+        let words = "-x -gx -xp -xptext -get -g=x -P -é --x --- -g- --g --pu --putt=x -";
+        for word in words.split(' ') {
+            let said = refused(&[word]).says(&format!("unexpected argument \"{word}\""));
+            said.says(TIP_ON_FLAGS).does_not_say(TIP_ON_TEXTS);
         }
     });
 }
 
 #[test]
-fn a_put_without_a_text_is_refused() {
+fn operands_are_refused_with_a_tip_on_texts() {
     isolated(|| {
-        for args in [&["-p"][..], &["--put"], &["-gp"], &["-p", "x", "-p"]] {
-            refused(args).says("a value is required for '--put <TEXT>'");
+        for line in ["hello", "-p x hello", "hello -g", "-g -- hello"] {
+            let words: Vec<&str> = line.split(' ').collect();
+            let said = refused(&words).says("unexpected argument \"hello\"");
+            said.says(TIP_ON_TEXTS).does_not_say(TIP_ON_FLAGS);
+        }
+        for words in [&[""][..], &["--", "-g"], &["--", "--"], &["--", "-p", "x"]] {
+            refused(words).says("unexpected argument");
         }
     });
 }
 
 #[test]
-fn a_get_with_a_text_is_refused() {
+fn a_put_without_a_text_is_refused_with_a_tip_on_the_empty_one() {
     isolated(|| {
-        for args in [["-g=x"], ["--get=x"], ["--get="]] {
-            refused(&args);
+        for words in [&["-p"][..], &["--put"], &["-gp"], &["-p", "x", "-p"]] {
+            refused(words).says("-p needs a text").says("`-p ''`");
         }
     });
 }
 
 #[test]
-fn operands_are_refused() {
+fn a_value_of_another_flag_is_refused_and_not_repeated() {
     isolated(|| {
-        let tip =
-            "tip: a text is stored with -p, and one of several words needs quotes: -p 'two words'";
-        refused(&["hello"])
-            .says("unexpected argument 'hello' found")
-            .says(tip);
-        refused(&["-p", "hello", "world"])
-            .says("unexpected argument 'world' found")
-            .says(tip);
-        refused(&["--", "-p", "x"])
-            .says("unexpected argument '-p' found")
-            .says(tip);
-        for args in [
-            &["x"][..],
-            &[""],
-            &["-"],
-            &["-g", "x"],
-            &["--", "x"],
-            &["--", "-g"],
-            &["--", "--"],
-        ] {
-            refused(args).says("unexpected argument");
+        for word in ["--get=zz", "--get=", "--help=zz", "--version=\u{1b}zz"] {
+            let said = refused(&[word]).says("only --put takes a value");
+            said.does_not_say("zz").says(TIP_ON_FLAGS);
         }
-        let long_command_line = [&["-g"; 100][..], &["--", "-g"]].concat();
-        refused(&long_command_line).says("unexpected argument '-g'");
     });
 }
 
 #[test]
-fn too_long_a_text_is_refused_and_not_repeated() {
+fn a_text_that_is_too_long_is_refused_and_not_repeated() {
     isolated(|| {
         for length in [SIZE, SIZE + 1, 100_000] {
             let text = "x".repeat(length);
-            for args in [
-                &["-p", &text][..],
-                &[&format!("-p{text}")],
-                &[&format!("--put={text}")],
-            ] {
-                refused(args)
-                    .says(&format!("{length} bytes"))
-                    .says("4095 bytes")
-                    .does_not_say("xxxx");
+            let (joined, long) = (format!("-p{text}"), format!("--put={text}"));
+            for words in [&["-p", &text][..], &[&joined], &[&long]] {
+                let said = refused(words).says(&format!("{length} bytes"));
+                said.says("4095").does_not_say("xx");
             }
         }
     });
 }
 
 #[test]
-fn a_usage_error_after_thousands_of_flags_touches_nothing() {
+fn refused_words_are_cut_and_control_characters_escaped() {
     isolated(|| {
-        let args = [&["-p", "x", "-g"].repeat(5_000)[..], &["-x"]].concat();
-        refused(&args);
+        let message = |word: &[u8]| shmcli([OsStr::from_bytes(word)]).fails(2);
+        message(b"\x1b[31mred").says(r"\u{1b}[31mred");
+        message(b"a\nshmcli: b").says(r"a\nshmcli: b");
+        message("\u{202e}abc".as_bytes()).says(r"\u{202e}abc");
+        message("привет".as_bytes()).says("привет");
+        message(b"\xff\xfe").says(r"\xFF\xFE");
+        message(b"-\xff").says(r"-\xFF");
+        message(b"--\xff").says("unknown flag").says(TIP_ON_FLAGS);
+        for char in ["x", "宽"] {
+            let said = message(char.repeat(30_000).as_bytes()).says(&char.repeat(20));
+            said.does_not_say(&char.repeat(26));
+        }
     });
 }
 
 #[test]
-fn help_shows_examples_and_exit_statuses() {
+fn help_says_how_the_program_is_used_and_what_its_statuses_promise() {
+    const PARTS: &str = "\
+through System V shared memory\n;Usage: shmcli [-p <TEXT> | -g]...\n\nOptions:;-p, --put <TEXT>;4095 bytes\n;-g, --get;\
+from left to right;literally;-p '' empties;shmcli -p hello;value=$(shmcli -g);old=$(shmcli -g -p \"$new\");\
+\n  0    every flag was carried out, or help;\n  1    write error;-p stored stays stored\n;\
+\n  2    usage error: nothing was touched\n;\n  255  could not get the lock;no flag was carried out\n";
+
     isolated(|| {
-        let too_long = "x".repeat(SIZE);
-        for args in [
-            &["-h"][..],
-            &["--help"],
-            &["-gh"],
-            &["-p", "x", "--help"],
-            &["-p", &too_long, "-h", "operand"],
-        ] {
-            let run = shmcli(args);
+        let too_long = ["-p", &"x".repeat(SIZE), "-h", "operand"];
+        for words in [&["-h"][..], &["--help"], &["-gh"], &["-hptext"], &too_long] {
+            let run = shmcli(words);
             let help = String::from_utf8_lossy(run.stdout()).into_owned();
-            for part in [
-                "Usage: shmcli",
-                "--put <TEXT>",
-                "4095",
-                "--get",
-                "Examples:",
-                "Exit status:",
-            ] {
-                assert!(help.contains(part), "{help}");
+            for part in PARTS.split(';') {
+                run.check(help.contains(part), part);
             }
-            for status in [
-                "0    every flag was carried out, or help or the version was printed",
-                "1    output could not be written",
-                "2    usage error, nothing was touched",
-                "255  no turn within 10 seconds, or no segment: no flag was carried out",
-            ] {
-                assert!(help.contains(&format!("\n  {status}\n")), "{help}");
-            }
+            let narrow = help.lines().all(|line| line.len() <= 80);
+            run.check(narrow, "lines of up to 80 columns");
+            run.check(!help.contains("[rest]"), "only flags");
             run.prints(help);
         }
         assert!(Segment::find().is_none());
@@ -160,8 +130,8 @@ fn help_shows_examples_and_exit_statuses() {
 #[test]
 fn version_is_the_package_version() {
     isolated(|| {
-        for args in [&["-V"][..], &["--version"], &["-p", "x", "-V"]] {
-            shmcli(args).prints(concat!("shmcli ", env!("CARGO_PKG_VERSION"), "\n"));
+        for words in [&["-V"][..], &["--version"], &["-p", "x", "-V"]] {
+            shmcli(words).prints(concat!("shmcli ", env!("CARGO_PKG_VERSION"), "\n"));
         }
         assert!(Segment::find().is_none());
     });

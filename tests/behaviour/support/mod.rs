@@ -1,10 +1,13 @@
-//! What the tests stand on.
+//! What all tests use.
 
-pub mod aside;
-pub mod calls;
-pub mod conditions;
-pub mod place;
-pub mod segment;
-pub mod shmcli;
-pub mod shown;
-pub mod trace;
+mod conditions;
+mod place;
+mod run;
+mod segment;
+mod trace;
+
+pub use conditions::*;
+pub use place::*;
+pub use run::*;
+pub use segment::*;
+pub use trace::*;

@@ -1,111 +1,102 @@
 //! Runs that stop where a test wants them to, with ptrace(2).
 
-use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io;
-use std::iter;
 use std::mem;
+use std::os::unix::fs::FileExt;
 use std::process::Command;
-use std::ptr;
+use std::time::Duration;
 
-use libc::{c_int, c_void};
+use libc::{c_int, c_long};
 
-use super::calls;
-use super::conditions::{error_unless, with_first_calls};
-use super::shmcli::{Run, Started, command};
+use super::conditions::with_first_call;
+use super::run::{Run, Started, command};
 
 #[cfg(target_env = "musl")]
 type Request = c_int;
 #[cfg(not(target_env = "musl"))]
 type Request = libc::c_uint;
 
-/// A run of shmcli that is stopped whenever it is not told to go on. It dies with this program.
+/// A run that is stopped whenever it is not told to go on. It dies with the test.
 pub struct Traced(Started);
 
 impl Traced {
-    /// Stops before the first instruction.
-    pub fn shmcli<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Traced {
+    /// A run of shmcli with these arguments.
+    pub fn shmcli<const N: usize>(args: [&str; N]) -> Traced {
         let mut command = command();
         command.args(args);
         Traced::start(command)
     }
 
+    /// Stops before the first instruction.
     pub fn start(command: Command) -> Traced {
-        let mut command = with_first_calls(command, || {
-            // SAFETY: with this request, ptrace takes no address.
-            error_unless(unsafe { libc::ptrace(libc::PTRACE_TRACEME) } != -1)
+        // SAFETY: with this request, ptrace takes no address.
+        let mut command = with_first_call(command, || unsafe {
+            libc::ptrace(libc::PTRACE_TRACEME) as c_int
         });
         let run = Traced(Started::of(&mut command));
         assert!(run.stopped());
-        let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL;
-        run.request(
-            libc::PTRACE_SETOPTIONS,
-            ptr::null_mut(),
-            options as usize as *mut c_void,
-        );
+        run.request(libc::PTRACE_SETOPTIONS, libc::PTRACE_O_EXITKILL);
         run
     }
 
-    /// A put of this command that is stopped in its turn: it has attached the segment, and stored nothing yet.
-    pub fn put_in_its_turn(mut command: Command, text: &str) -> Traced {
+    /// A put of this command that is stopped under the lock: it has attached the segment, and stored nothing yet.
+    pub fn put_under_the_lock(mut command: Command, text: &str) -> Traced {
         command.args(["-p", text]);
         let run = Traced::start(command);
-        run.runs_through("shmat");
+        run.runs_past(libc::SYS_shmat);
         run
     }
 
     /// Goes on until this system call has returned.
     #[track_caller]
-    pub fn runs_through(&self, call: &str) {
-        assert!(
-            self.comes_through(call),
-            "{}\n  came:     the end of the run\n  expected: {call}, since a run calls flock, shmget, shmat and shmdt \
-             in this order",
-            self.0.name()
-        );
+    pub fn runs_past(&self, call: c_long) {
+        assert!(self.makes(call), "the system call {call} is not made");
     }
 
     /// Goes on until this system call has returned, or the run ends. Tells whether the call was made.
-    pub fn comes_through(&self, call: &str) -> bool {
-        iter::from_fn(|| self.next_call()).any(|made| made == Some(call))
+    pub fn makes(&self, call: c_long) -> bool {
+        while let Some(next) = self.next_call() {
+            if next[0] == call as u64 {
+                return true;
+            }
+        }
+        false
     }
 
-    /// Makes the system calls that are left, and returns those that the rules speak of.
-    pub fn calls(&self) -> Vec<&'static str> {
-        iter::from_fn(|| self.next_call()).flatten().collect()
+    /// Goes on through a try for the lock, which another run has, and a pause. Returns the length of the pause.
+    pub fn try_and_pause(&self) -> Duration {
+        self.runs_past(libc::SYS_flock);
+        let timespec = loop {
+            let call = self.next_call().expect("a run that waits goes on");
+            match call[0] as c_long {
+                libc::SYS_clock_nanosleep => break call[3],
+                libc::SYS_nanosleep => break call[1],
+                other => assert_ne!(other, libc::SYS_flock, "there is no pause"),
+            }
+        };
+        let memory = File::open(format!("/proc/{}/mem", self.0.pid()));
+        let mut words = [[0; 8]; 2];
+        memory
+            .and_then(|memory| memory.read_exact_at(words.as_flattened_mut(), timespec))
+            .expect("the timespec can be read");
+        let [seconds, nanoseconds] = words.map(u64::from_ne_bytes);
+        Duration::new(seconds, nanoseconds as u32)
     }
 
-    /// Goes on until a system call has begun and returned, and tells its name. The one that ends the run does not
-    /// return.
-    fn next_call(&self) -> Option<Option<&'static str>> {
+    /// Goes on until the next system call has returned. Tells its number and arguments, or nothing if the run ends.
+    fn next_call(&self) -> Option<Vec<u64>> {
         if !self.goes_on(libc::PTRACE_SYSCALL) {
             return None;
         }
-        let call = self.call();
+        let call = fs::read_to_string(format!("/proc/{}/syscall", self.0.pid()));
+        let call = call.expect("its system call can be read");
+        let word = |word: &str| match word.strip_prefix("0x") {
+            Some(hexadecimal) => u64::from_str_radix(hexadecimal, 16),
+            None => word.parse(),
+        };
+        let call = call.split_whitespace().flat_map(word).collect();
         self.goes_on(libc::PTRACE_SYSCALL).then_some(call)
-    }
-
-    /// The name of the system call that has begun.
-    fn call(&self) -> Option<&'static str> {
-        const PTRACE_GET_SYSCALL_INFO: Request = 0x420e;
-        const PTRACE_SYSCALL_INFO_ENTRY: u8 = 1;
-
-        /// The start of what ptrace tells, as its manual page has it. Not every libc has it.
-        #[repr(C)]
-        #[derive(Default)]
-        struct SyscallInfo {
-            op: u8,
-            arch: u32,
-            instruction_pointer: u64,
-            stack_pointer: u64,
-            number: u64,
-            arguments: [u64; 6],
-        }
-
-        let mut info = SyscallInfo::default();
-        let size = mem::size_of_val(&info) as *mut c_void;
-        self.request(PTRACE_GET_SYSCALL_INFO, size, (&raw mut info).cast());
-        assert_eq!(info.op, PTRACE_SYSCALL_INFO_ENTRY);
-        calls::name(info.number, info.arguments[0])
     }
 
     /// Carries out one instruction. Returns whether the run goes on.
@@ -115,7 +106,7 @@ impl Traced {
 
     /// Goes on without stops until it ends.
     pub fn finish(self) -> Run {
-        self.request(libc::PTRACE_DETACH, ptr::null_mut(), ptr::null_mut());
+        self.request(libc::PTRACE_DETACH, 0);
         self.ended()
     }
 
@@ -125,11 +116,12 @@ impl Traced {
     }
 
     pub fn kill(self) {
-        self.0.kill();
+        self.0.signal(libc::SIGKILL);
+        self.ended();
     }
 
     fn goes_on(&self, how: Request) -> bool {
-        self.request(how, ptr::null_mut(), ptr::null_mut());
+        self.request(how, 0);
         self.stopped()
     }
 
@@ -139,27 +131,20 @@ impl Traced {
         let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
         let states = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
         // SAFETY: info has room for what waitid tells.
-        let waited =
-            unsafe { libc::waitid(libc::P_PID, self.0.pid() as libc::id_t, &mut info, states) };
+        let waited = unsafe { libc::waitid(libc::P_PID, self.0.pid() as _, &mut info, states) };
         assert_eq!(waited, 0, "{}", io::Error::last_os_error());
         if info.si_code != libc::CLD_TRAPPED {
             return false;
         }
-        let mut status: c_int = 0;
-        // SAFETY: status has room for what waitpid tells.
-        unsafe { libc::waitpid(self.0.pid(), &mut status, 0) };
-        let signal = libc::WSTOPSIG(status) & !0x80;
-        assert_eq!(
-            signal,
-            libc::SIGTRAP,
-            "shmcli was stopped by another signal"
-        );
+        // SAFETY: for these states, waitid has told the status.
+        let signal = unsafe { info.si_status() };
+        assert_eq!(signal, libc::SIGTRAP, "another signal came");
         true
     }
 
-    fn request(&self, request: Request, address: *mut c_void, data: *mut c_void) {
-        // SAFETY: the child is stopped, and each caller passes what its request takes.
-        let answer = unsafe { libc::ptrace(request, self.0.pid(), address, data) };
+    fn request(&self, request: Request, data: c_int) {
+        // SAFETY: the child is stopped, and these requests take no address.
+        let answer = unsafe { libc::ptrace(request, self.0.pid(), 0_usize, data as usize) };
         assert_ne!(answer, -1, "{}", io::Error::last_os_error());
     }
 }
