@@ -1,140 +1,132 @@
-//! The README's own commands do what it says.
+//! The README's own commands do what it says, its recipes in sh and bash.
 
-use std::env;
-use std::path::Path;
 use std::process::Command;
 
-use crate::support::place::isolated;
-use crate::support::shmcli::{BINARY, Run, shmcli, storm};
+use crate::support::*;
 
 const README: &str = include_str!("../../README.md");
 
-/// The README's code blocks in this language.
-fn blocks(language: &str) -> Vec<&'static str> {
+/// The console blocks, without the marks around them.
+fn console_blocks() -> Vec<&'static str> {
     let fenced = README.split("```").skip(1).step_by(2);
     fenced
-        .filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'))
+        .filter_map(|block| block.strip_prefix("console\n$ "))
         .collect()
 }
 
-/// The block in which this function is defined.
-fn recipe(function: &str) -> &'static str {
-    let definition = format!("{function}() ");
-    let mut definitions = blocks("sh")
-        .into_iter()
-        .filter(|block| block.starts_with(&definition));
-    definitions.next().expect("the README has this recipe")
+/// The code, inline or in a block, that ends the list item with this start.
+fn recipe(start: &str) -> String {
+    let mut items = README.split("\n- ").map(|item| item.split("\n\n").next());
+    let item = items.find_map(|item| item?.strip_prefix(start));
+    let item = item.expect("the README has this recipe").trim_end();
+    let code = item.trim_end_matches('`').rsplit('`').next();
+    let code = code.expect("a recipe ends with code");
+    code.strip_prefix("sh\n").unwrap_or(code).to_owned() + "\n"
 }
 
 /// A shell command for a user who has installed shmcli.
-fn shell(script: &str) -> Command {
-    let folder = Path::new(BINARY)
-        .parent()
-        .expect("the binary is in a folder");
-    let path = env::var("PATH").unwrap_or_default();
-    let mut command = Command::new("sh");
-    command
-        .args(["-c", script])
-        .env("PATH", format!("{}:{path}", folder.display()));
+fn in_shell(shell: &str, script: &str) -> Command {
+    let folder = BINARY.trim_end_matches("/shmcli");
+    let mut command = Command::new(shell);
+    command.args(["-c", &format!("PATH='{folder}':$PATH; {script}")]);
     command
 }
 
-#[test]
-fn console_blocks_print_what_they_show() {
+/// The script without its pauses.
+fn impatient(script: &str) -> String {
+    format!("sleep() {{ :; }}; {script}")
+}
+
+/// Does this in sh and, if there is one, in bash.
+fn in_each_shell(action: impl Fn(&str)) {
     isolated(|| {
-        assert!(!blocks("console").is_empty());
-        for block in blocks("console") {
-            let shown = block
-                .strip_prefix("$ ")
-                .expect("a console block starts with a command");
-            for command in shown.split("\n$ ") {
-                let (command, output) = command.split_once('\n').unwrap_or((command, ""));
-                let newline = if output.is_empty() || output.ends_with('\n') {
-                    ""
-                } else {
-                    "\n"
-                };
-                Run::of(&mut shell(command)).prints(format!("{output}{newline}"));
+        for shell in ["sh", "bash"] {
+            if Command::new(shell).args(["-c", ":"]).status().is_ok() {
+                action(shell);
             }
         }
     });
 }
 
 #[test]
-fn shell_blocks_are_valid() {
-    assert!(!blocks("sh").is_empty());
-    for block in blocks("sh") {
-        Run::of(Command::new("sh").args(["-n", "-c", block])).prints("");
-    }
-}
-
-/// What five scripts print together, each line of which starts with a number, in the order of the numbers.
-fn numbers_of_five_scripts(script: impl Fn(usize) -> String + Sync) -> Vec<usize> {
-    let printed = storm(5, |number| {
-        let run = Run::of(&mut shell(&script(number)));
-        assert!(run.status().success(), "{run}");
-        String::from_utf8_lossy(run.stdout()).into_owned()
-    });
-    let lines = printed.iter().flat_map(|printed| printed.lines());
-    let mut numbers: Vec<usize> = lines
-        .map(|line| line.parse().expect("a script prints numbers"))
-        .collect();
-    numbers.sort_unstable();
-    numbers
-}
-
-#[test]
-fn the_counter_gives_each_number_once() {
+fn console_blocks_print_what_they_show() {
     isolated(|| {
-        let functions = [recipe("take"), recipe("number")].concat();
-        shmcli(["-p", "0"]).prints("");
-        let script = |_| format!("{functions}\nfor i in 1 2 3 4 5 6 7 8; do number || exit; done");
-        assert_eq!(numbers_of_five_scripts(script), (0..40).collect::<Vec<_>>());
-        shmcli(["-g"]).prints("40\n");
-    });
-}
-
-#[test]
-fn the_lock_lets_one_script_run_a_command() {
-    isolated(|| {
-        let functions = [recipe("take"), recipe("alone")].concat();
-        shmcli(["-p", "token"]).prints("");
-        // Of two that ran together, one would find the folder there.
-        let folder = env::temp_dir().join(format!("shmcli-test-lock-{}", std::process::id()));
-        let script = |number| {
-            let folder = folder.display();
-            format!(
-                "{functions}\nalone sh -c 'mkdir {folder} && sleep 0.02 && rmdir {folder} && echo {number}'"
-            )
-        };
-        assert_eq!(numbers_of_five_scripts(script), [0, 1, 2, 3, 4]);
-        shmcli(["-g"]).prints("token\n");
-    });
-}
-
-#[test]
-fn the_hand_over_loses_and_doubles_nothing() {
-    isolated(|| {
-        let functions = [recipe("take"), recipe("put")].concat();
-        let script = |number| match number {
-            0..3 => format!(
-                "{functions}\nfor i in 0 1 2 3 4 5; do put $((6 * {number} + i)) || exit; done"
-            ),
-            _ => format!(
-                "{functions}\nfor i in 1 2 3 4 5 6 7 8 9; do take && echo \"${{token%.}}\" || exit; done"
-            ),
-        };
-        assert_eq!(numbers_of_five_scripts(script), (0..18).collect::<Vec<_>>());
-    });
-}
-
-#[test]
-fn the_recipes_stop_when_shmcli_fails() {
-    isolated(|| {
-        let functions = ["take", "number", "alone", "put"].map(recipe).concat();
-        for call in ["take", "number", "alone echo lost", "put lost"] {
-            let script = format!("{functions}\nshmcli() {{ return 255; }}\n{call}");
-            Run::of(&mut shell(&script)).fails(1);
+        assert!(!console_blocks().is_empty());
+        for block in console_blocks() {
+            for command in block.split("\n$ ") {
+                let (command, output) = command.split_once('\n').unwrap_or((command, ""));
+                let lines = output.lines().map(|line| line.to_owned() + "\n");
+                Run::of(&mut in_shell("sh", command)).prints(lines.collect::<String>());
+            }
         }
+    });
+}
+
+#[test]
+fn a_commands_output_is_stored_and_the_string_swapped() {
+    in_each_shell(|shell| {
+        let store = recipe("Store what a command prints");
+        let script = format!("date() {{ echo '*  now'; }}; {store}");
+        Run::of(&mut in_shell(shell, &script)).prints("");
+        let script = format!("new='*  new'; {}printf %s \"$old\"", recipe("Swap"));
+        Run::of(&mut in_shell(shell, &script)).prints("*  now");
+        let script = format!("date() {{ false; }}; {store}");
+        Run::of(&mut in_shell(shell, &script)).ends_with(1, "");
+        shmcli(["-g"]).prints("*  new\n");
+    });
+}
+
+#[test]
+fn waiting_ends_with_a_string_or_a_failure() {
+    in_each_shell(|shell| {
+        let script = format!("{}printf %s \"$value\"", recipe("Wait"));
+        shmcli(["-p", ""]).prints("");
+        let run = Run::of(&mut in_shell(shell, &impatient(&script)));
+        run.ends_with(0, "").says("no string");
+        let waiting = Started::of(&mut in_shell(shell, &script)).waits();
+        shmcli(["-p", "*  value"]).prints("");
+        waiting.ends().prints("*  value");
+    });
+}
+
+#[test]
+fn counting_gives_each_number_once() {
+    const SCRIPTS: usize = 5;
+    const NUMBERS: usize = 6;
+
+    in_each_shell(|shell| {
+        let count = recipe("Count");
+        shmcli(["-p", "1"]).prints("");
+        let script = format!("for i in $(seq {NUMBERS}); do\n{count}done");
+        let runs = storm(SCRIPTS, |_| Run::of(&mut in_shell(shell, &script)));
+        let printed: Vec<&[u8]> = runs.iter().map(Run::stdout).collect();
+        let printed = String::from_utf8_lossy(&printed.concat()).into_owned();
+        let mut numbers: Vec<usize> = printed
+            .lines()
+            .map(|line| line.parse().expect("a number"))
+            .collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=SCRIPTS * NUMBERS).collect::<Vec<_>>());
+
+        for (number, next) in [("08", "9\n"), ("010", "11\n"), ("0", "1\n")] {
+            shmcli(["-p", number]).prints("");
+            Run::of(&mut in_shell(shell, &count)).prints(format!("{number}\n"));
+            shmcli(["-g"]).prints(next);
+        }
+        // As a killed script may leave it.
+        shmcli(["-p", ""]).prints("");
+        let run = Run::of(&mut in_shell(shell, &impatient(&count)));
+        run.check(run.code() != Some(0) && run.stdout().is_empty(), "to fail");
+    });
+}
+
+#[test]
+fn a_private_string_touches_no_other() {
+    in_each_shell(|shell| {
+        // Skips the test if that is not allowed.
+        command_behind_unshare(&["-Ur", "--ipc"]);
+        shmcli(["-p", "of all"]).prints("");
+        Run::of(&mut in_shell(shell, &recipe("Use a private string"))).prints("only in here\n");
+        shmcli(["-g"]).prints("of all\n");
     });
 }
