@@ -15,14 +15,13 @@ pub enum Step {
     Get,
 }
 
-/// Why there are no steps: there is a text to show (help or version), or a usage error with this message.
+/// Instead of steps: a text to show (help or version), or a usage error with this message.
 pub enum Stop {
     Show(String),
     Usage(String),
 }
 
-const FLAGS_TIP: &str =
-    "The flags are -p TEXT, -g, -h and -V, before any `--`: see `shmcli --help`.";
+const FLAGS_TIP: &str = "The flags are -p TEXT, -g, -h and -V, before any `--`: see `shmcli -h`.";
 const AFTER_HELP: &str = "\
 Flags are carried out from left to right. TEXT is stored literally, whatever it
 looks like: -p -g stores '-g', and -p '' empties the string.
@@ -40,13 +39,13 @@ Exit status:
 
 /// Reads the arguments, without the program's name.
 pub fn parse(args: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Step>, Stop> {
-    let matches = command().try_get_matches_from(split_texts(args));
-    let matches = matches.map_err(from_clap)?;
+    let words = split_texts(args);
+    let matches = command().try_get_matches_from(words).map_err(from_clap)?;
     if let Some(word) = matches.get_one::<OsString>("rest") {
         return Err(unexpected(word));
     }
 
-    // clap groups what it finds by flag. Sorting by index restores the order of the command line.
+    // clap groups what it finds by flag. A map by index restores the order of the command line.
     let indices = |flag| matches.indices_of(flag).unwrap_or_default();
     let texts = matches.get_many::<OsString>("put").unwrap_or_default();
     let mut steps: BTreeMap<usize, Step> = indices("get").map(|index| (index, Step::Get)).collect();
@@ -73,11 +72,11 @@ fn command() -> Command {
                 .value_parser(value_parser!(OsString))
                 .allow_hyphen_values(true),
             arg!(-g --get "Print the string and a newline")
-                // Count keeps only the last index. Append keeps one for each value, so each -g gets an empty value.
+                // ArgAction::Count keeps only the last index. Append keeps one for each value: -g has an empty one.
                 .action(ArgAction::Append)
                 .num_args(0)
                 .default_missing_value(""),
-            // Takes all other words, since clap's own error may name only a part of a word.
+            // Takes nearly all other words, since clap's own error may name only a part of a word.
             arg!([rest] ...)
                 .hide(true)
                 .value_parser(value_parser!(OsString))
@@ -85,7 +84,7 @@ fn command() -> Command {
         ])
 }
 
-/// Splits `-px` into `-p` and `x`, since clap would drop the `=` of `-p=x`. A text that is the next word stays one.
+/// Splits `-px` into `-p` and `x`, since "rest" would take it whole. Never splits a text.
 fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     let mut words = Vec::new();
     while let Some(mut word) = args.next() {
@@ -94,18 +93,19 @@ fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
             Some(_) => args.next(),
             None => None,
         };
-        words.extend([word].into_iter().chain(text).map(OsString::from_vec));
+        words.push(OsString::from_vec(word));
+        words.extend(text.map(OsString::from_vec));
     }
     words
 }
 
-/// Where the text of a put begins in `-px` or `-gpx`: at the end if it is the next word. clap itself splits `--put=x`.
+/// Where the text begins in `-px` or `-gpx`: at the end if it is the next word. clap splits `--put=x`.
 fn start_of_text(word: &[u8]) -> Option<usize> {
     if word == b"--put" {
         return Some(word.len());
     }
     let flags = word.strip_prefix(b"-")?;
-    let index = flags.iter().position(|flag| !b"ghV".contains(flag))?;
+    let index = flags.iter().position(|flag| !b"ghV".contains(flag))?; // skips flags without a text
     (flags[index] == b'p').then_some(index + 2) // after the `-` and the `p`
 }
 
@@ -114,7 +114,7 @@ fn from_clap(error: clap::Error) -> Stop {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Stop::Show(error.to_string()),
         ErrorKind::InvalidValue => "-p needs a text\n`-p ''` stores an empty one.".to_owned(),
         ErrorKind::TooManyValues => format!("only --put takes a value after an '='\n{FLAGS_TIP}"),
-        _ => format!("unknown flag\n{FLAGS_TIP}"), // "--\xff" and the like: "rest" takes the others
+        _ => format!("unknown flag\n{FLAGS_TIP}"), // non-UTF-8 "--x": "rest" takes all others
     })
 }
 
@@ -123,7 +123,7 @@ fn unexpected(word: &OsStr) -> Stop {
         [b'-', ..] => FLAGS_TIP,
         _ => "Store a text with -p, in quotes if it has several words: -p 'two words'.",
     };
-    // Debug quotes it, and escapes control characters and invalid UTF-8. 25 characters fit, even wide ones.
+    // Debug quotes it and escapes control characters and invalid UTF-8. Even 25 wide characters fit a line.
     let word = format!("{word:?}");
     Stop::Usage(format!("unexpected argument {word:.25}\n{tip}"))
 }

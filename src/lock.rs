@@ -27,8 +27,8 @@ pub struct Lock {
 impl Lock {
     /// Acquires the lock, after waiting for other runs to release it.
     ///
-    /// A blocking flock has no time limit, so this tries again and again. alarm(2) could interrupt one, but would
-    /// replace an alarm that the caller of this program has set.
+    /// A blocking flock has no time limit, so this tries again and again. alarm(2) could end the wait, but would
+    /// replace an alarm set by this program's caller.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Lock {
     }
 }
 
-/// Returns `false` if another process holds the lock. `File::try_lock` does this from Rust 1.89 on.
+/// Returns `false` if the lock is taken. `File::try_lock` does this from Rust 1.89 on.
 fn try_lock(file: &File) -> io::Result<bool> {
     // SAFETY: flock touches no memory of this process.
     if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
@@ -76,7 +76,7 @@ fn timed_out() -> io::Error {
     let seconds = TIMEOUT.as_secs();
     io::Error::other(format!(
         "could not get the lock within {seconds} seconds\n\
-         `lslocks`, as root and outside of containers, shows who has locked the file that\n\
+         `lslocks`, as root outside containers, shows who has locked {ROOT} or the file that\n\
          `readlink {NAMESPACE}` names. If that process is stopped, resume it\n\
          (`kill -CONT PID`) or end it (`kill -KILL PID`)."
     ))

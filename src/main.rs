@@ -28,19 +28,19 @@ enum Status {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
-    // Without Rust's runtime, std::env::args_os is empty with musl, for one.
+unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
+    // With musl, std::env::args_os is empty without Rust's runtime.
     let args = (1..argc as usize).map(|index| {
-        // SAFETY: the system passes argc strings in argv, each ends with a NUL, and nothing changes them.
+        // SAFETY: argv holds argc strings that end with a NUL, and nothing changes them.
         let arg = unsafe { CStr::from_ptr(*argv.add(index)) };
         arg.to_bytes().to_owned()
     });
-    let Err((status, message)) = run(args) else {
-        return 0;
-    };
-    // In one write, so that messages of parallel runs do not mix. If that fails, there is no one to tell.
-    let _ = io::stderr().write_all(format!("shmcli: {message}\n").as_bytes());
-    status as c_int
+    if let Err((status, message)) = run(args) {
+        // In one write, so that messages of parallel runs do not mix. If that fails, there is no one to tell.
+        let _ = io::stderr().write_all(format!("shmcli: {message}\n").as_bytes());
+        return status as c_int;
+    }
+    0
 }
 
 /// The error is the exit status and the message.
@@ -75,7 +75,7 @@ fn carry_out(steps: Vec<Step>) -> io::Result<Vec<u8>> {
     Ok(output)
 }
 
-/// Writes to a duplicate of the standard output, and closes the duplicate. `io::Stdout` would ignore a closed one.
+/// Writes to a duplicate of standard output, then closes it. `io::Stdout` hides that standard output is closed.
 fn print(output: &[u8]) -> io::Result<()> {
     // With nothing to print, a closed standard output is no error.
     if output.is_empty() {

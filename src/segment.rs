@@ -24,7 +24,7 @@ impl Text {
     }
 }
 
-/// The segment, attached to this process until this is dropped. Its bytes are atomics, because programs that do not
+/// The segment, attached until this is dropped. Its bytes are atomics, because programs that do not
 /// take the lock may write to them at any moment.
 pub struct Segment(*const [AtomicU8; SIZE]);
 
@@ -45,11 +45,11 @@ impl Segment {
         }
     }
 
-    /// Stores the text and its NUL backwards, after emptying the string: a run killed at any point leaves the old text,
-    /// the new one or an empty one.
+    /// Empties the string, then stores the NUL and the text from the last byte to the first: a run killed at any point
+    /// leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // Release keeps these stores in order, should the run be killed.
+        // Release: no store is made before an earlier one.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {
             bytes[index].store(byte, Ordering::Release);
@@ -69,7 +69,7 @@ impl Segment {
     }
 
     fn bytes(&self) -> &[AtomicU8; SIZE] {
-        // SAFETY: shmat attached at least SIZE bytes here (shmget refuses fewer), readable and writable, until drop.
+        // SAFETY: shmat attached at least SIZE bytes here (shmget refuses less), readable and writable, until drop.
         unsafe { &*self.0 }
     }
 }
@@ -110,6 +110,6 @@ fn failure(call: &str, error: io::Error) -> io::Error {
         "{call} failed: {error}\n\
          Perhaps segment {KEY:#010x} (`ipcs -m`) has under {SIZE} bytes, or denies access\n\
          to this user. Its owner or root can remove it: `ipcrm -M {KEY:#010x}`.\n\
-         Or a limit (`ipcs -lm`, `ulimit -v`), lack of memory or a sandbox prevents it."
+         Other causes: a limit (`ipcs -lm`, `ulimit -v`), lack of memory, a sandbox."
     ))
 }

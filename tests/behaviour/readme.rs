@@ -79,7 +79,10 @@ fn a_commands_output_is_stored_and_the_string_swapped() {
 #[test]
 fn waiting_ends_with_a_string_or_a_failure() {
     in_each_shell(|shell| {
-        let script = format!("{}printf %s \"$value\"", recipe("Wait"));
+        let script = format!(
+            "{}printf %s \"$value\"",
+            recipe("After `shmcli -p ''`, wait")
+        );
         shmcli(["-p", ""]).prints("");
         let run = Run::of(&mut in_shell(shell, &impatient(&script)));
         run.ends_with(0, "").says("no string");
