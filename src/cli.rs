@@ -45,7 +45,7 @@ pub fn parse(args: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Step>, Stop> {
         return Err(unexpected(word));
     }
 
-    // clap groups what it finds by flag. A map by index restores the order of the command line.
+    // clap lists its finds per flag. A map by index restores the order of the command line.
     let indices = |flag| matches.indices_of(flag).unwrap_or_default();
     let texts = matches.get_many::<OsString>("put").unwrap_or_default();
     let mut steps: BTreeMap<usize, Step> = indices("get").map(|index| (index, Step::Get)).collect();
@@ -59,6 +59,9 @@ pub fn parse(args: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Step>, Stop> {
     Ok(steps.into_values().collect())
 }
 
+/// clap does not read as getopt does, and three things make up for it. `-g` gets an empty value, because clap keeps the
+/// indices of values only. "rest" takes all other words whole, so that an error can repeat them as they were typed.
+/// "rest" would take `-ptext` too, so `split_texts` runs first.
 fn command() -> Command {
     Command::new("shmcli")
         .version(env!("CARGO_PKG_VERSION"))
@@ -72,11 +75,9 @@ fn command() -> Command {
                 .value_parser(value_parser!(OsString))
                 .allow_hyphen_values(true),
             arg!(-g --get "Print the string and a newline")
-                // ArgAction::Count keeps only the last index. Append keeps one for each value: -g has an empty one.
                 .action(ArgAction::Append)
                 .num_args(0)
                 .default_missing_value(""),
-            // Takes nearly all other words, since clap's own error may name only a part of a word.
             arg!([rest] ...)
                 .hide(true)
                 .value_parser(value_parser!(OsString))
@@ -84,13 +85,13 @@ fn command() -> Command {
         ])
 }
 
-/// Splits `-px` into `-p` and `x`, since "rest" would take it whole. Never splits a text.
+/// Splits `-px` into `-p` and `x`. Skips texts: `-p -px` stays as it is.
 fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     let mut words = Vec::new();
     while let Some(mut word) = args.next() {
         let text = match start_of_text(&word) {
             Some(start) if start < word.len() => Some(word.split_off(start)),
-            Some(_) => args.next(),
+            Some(_) => args.next(), // the text is the next word
             None => None,
         };
         words.push(OsString::from_vec(word));
@@ -99,13 +100,13 @@ fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     words
 }
 
-/// Where the text begins in `-px` or `-gpx`: at the end if it is the next word. clap splits `--put=x`.
+/// Where a text may begin: at 2 in `-p` and `-px`, at 3 in `-gpx`, nowhere in `-g`. clap itself splits `--put=x`.
 fn start_of_text(word: &[u8]) -> Option<usize> {
     if word == b"--put" {
         return Some(word.len());
     }
     let flags = word.strip_prefix(b"-")?;
-    let index = flags.iter().position(|flag| !b"ghV".contains(flag))?; // skips flags without a text
+    let index = flags.iter().position(|flag| !b"ghV".contains(flag))?; // the first not -g, -h or -V
     (flags[index] == b'p').then_some(index + 2) // after the `-` and the `p`
 }
 
@@ -113,8 +114,7 @@ fn from_clap(error: clap::Error) -> Stop {
     Stop::Usage(match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Stop::Show(error.to_string()),
         ErrorKind::InvalidValue => "-p needs a text\n`-p ''` stores an empty one.".to_owned(),
-        ErrorKind::TooManyValues => format!("only --put takes a value after an '='\n{FLAGS_TIP}"),
-        _ => format!("unknown flag\n{FLAGS_TIP}"), // non-UTF-8 "--x": "rest" takes all others
+        _ => format!("unknown flag, or a value after an '=' that only --put takes\n{FLAGS_TIP}"),
     })
 }
 
@@ -123,7 +123,7 @@ fn unexpected(word: &OsStr) -> Stop {
         [b'-', ..] => FLAGS_TIP,
         _ => "Store a text with -p, in quotes if it has several words: -p 'two words'.",
     };
-    // Debug quotes it and escapes control characters and invalid UTF-8. Even 25 wide characters fit a line.
+    // Debug quotes it and escapes control characters and invalid UTF-8. `.25` cuts it to fit a line.
     let word = format!("{word:?}");
     Stop::Usage(format!("unexpected argument {word:.25}\n{tip}"))
 }

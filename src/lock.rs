@@ -15,7 +15,7 @@ const ROOT: &str = "/";
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pauses between two tries double from the first to the longest.
+/// The pause between tries doubles, from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 

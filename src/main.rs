@@ -75,7 +75,7 @@ fn carry_out(steps: Vec<Step>) -> io::Result<Vec<u8>> {
     Ok(output)
 }
 
-/// Writes to a duplicate of standard output, then closes it. `io::Stdout` hides that standard output is closed.
+/// Writes to a duplicate of stdout, and closes that: `io::Stdout` would hide EBADF, the error of a closed stdout.
 fn print(output: &[u8]) -> io::Result<()> {
     // With nothing to print, a closed standard output is no error.
     if output.is_empty() {
@@ -83,7 +83,7 @@ fn print(output: &[u8]) -> io::Result<()> {
     }
     let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     stdout.write_all(output)?;
-    // On a network file system or with a quota, close(2) may be the first to report a lost write. Drop ignores that.
+    // On a network file system or with a quota, close(2) may be the first to report a lost write. Drop ignores errors.
     // SAFETY: into_raw_fd has given this descriptor up, so nothing else closes it.
     match unsafe { libc::close(stdout.into_raw_fd()) } {
         0 => Ok(()),

@@ -45,11 +45,11 @@ impl Segment {
         }
     }
 
-    /// Empties the string, then stores the NUL and the text from the last byte to the first: a run killed at any point
-    /// leaves the old text, the new one or an empty one.
+    /// Empties the string, then stores the text from its NUL back to byte 0, and only that makes it visible: a run
+    /// killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // Release: no store is made before an earlier one.
+        // Release keeps these stores in order. `load` needs none: the lock orders runs.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {
             bytes[index].store(byte, Ordering::Release);
@@ -69,7 +69,7 @@ impl Segment {
     }
 
     fn bytes(&self) -> &[AtomicU8; SIZE] {
-        // SAFETY: shmat attached at least SIZE bytes here (shmget refuses less), readable and writable, until drop.
+        // SAFETY: shmat attached this segment of SIZE bytes or more (shmget refuses a smaller one), to read and write.
         unsafe { &*self.0 }
     }
 }
