@@ -29,7 +29,11 @@ fn random_command_lines_do_what_the_rules_say() {
                 bytes = [random.byte(); SIZE];
                 segment.write(&bytes);
             }
-            let mut line = Line::new(bytes);
+            let mut line = Line {
+                args: Vec::new(),
+                bytes,
+                printed: Vec::new(),
+            };
             for _ in 0..random.below(6) {
                 line.add_flags(&mut random);
             }
@@ -54,15 +58,6 @@ struct Line {
 }
 
 impl Line {
-    fn new(bytes: [u8; SIZE]) -> Line {
-        let (args, printed) = (Vec::new(), Vec::new());
-        Line {
-            args,
-            bytes,
-            printed,
-        }
-    }
-
     fn push(&mut self, arg: impl Into<Vec<u8>>) {
         self.args.push(OsString::from_vec(arg.into()));
     }

@@ -126,8 +126,7 @@ fn counting_gives_each_number_once() {
 #[test]
 fn a_private_string_touches_no_other() {
     in_each_shell(|shell| {
-        // Skips the test if that is not allowed.
-        command_behind_unshare(&["-Ur", "--ipc"]);
+        needs_unshare(&["-Ur", "--ipc"]);
         shmcli(["-p", "of all"]).prints("");
         Run::of(&mut in_shell(shell, &recipe("Use a private string"))).prints("only in here\n");
         shmcli(["-g"]).prints("of all\n");

@@ -99,18 +99,21 @@ impl Drop for EmptyRoot {
     }
 }
 
-/// The program behind unshare(1) with these options. Skips the test if not even `true` may run so.
-pub fn command_behind_unshare(options: &[&str]) -> Command {
-    let behind = |program| {
-        let mut command = Command::new("unshare");
-        command.args(options).arg(program);
-        command
-    };
-    let test = behind("true").output().expect("unshare can be started");
+/// Skips the test if unshare(1) with these options is not allowed.
+pub fn needs_unshare(options: &[&str]) {
+    let test = Command::new("unshare").args(options).arg("true").output();
+    let test = test.expect("unshare can be started");
     if !test.status.success() {
         skip(&String::from_utf8_lossy(&test.stderr));
     }
-    behind(BINARY)
+}
+
+/// The program behind unshare(1) with these options, if that is allowed.
+pub fn command_behind_unshare(options: &[&str]) -> Command {
+    needs_unshare(options);
+    let mut command = Command::new("unshare");
+    command.args(options).arg(BINARY);
+    command
 }
 
 /// The program, for a run in which the system answers this call with this error, as a sandbox may.
