@@ -1,111 +1,132 @@
 //! How a run takes the lock, how long it waits for it, and whom the lock keeps out.
 
-use std::process::Command;
+use std::env;
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{self, Command};
 use std::time::{Duration, Instant};
 
-use libc::{c_int, c_ulong};
+use libc::{c_int, c_long, c_ulong};
 
 use crate::support::*;
 
-/// A put of `x` that is stopped while it holds the lock.
-fn holder(put: Command) -> Traced {
-    Traced::put_under_the_lock(put, "x")
+/// Holds the lock as a reader of the segment might: a run wants it alone.
+fn hold(file: impl AsRef<Path>) -> Lock {
+    Lock::take(file, libc::LOCK_SH).expect("no one else locks it")
 }
 
-/// This get waits for the put that holds the lock, and then prints what it stored.
+/// This run waits as long as this file is locked.
 #[track_caller]
-fn waits_for(holder: Traced, mut get: Command) {
-    let waiting = Started::of(get.arg("-g")).waits();
-    holder.finish().prints("");
+fn waits_for(file: impl AsRef<Path>, mut run: Command) {
+    let lock = hold(file);
+    let waiting = Started::of(run.args(["-p", "x", "-g"])).waits();
+    drop(lock);
     waiting.ends().prints("x\n");
 }
 
 #[test]
-fn a_run_waits_for_another_to_end() {
-    isolated(|| waits_for(holder(command()), command()));
+fn a_run_waits_for_the_lock() {
+    isolated(|| waits_for(NAMESPACE, command()));
 }
 
 #[test]
 fn a_run_of_another_user_waits() {
-    isolated(|| waits_for(holder(command()), command_of_another_user()));
+    const ANOTHER: u32 = 65533;
+
+    isolated(|| {
+        // That user might not be able to reach the program's folder, but can inherit a descriptor.
+        let binary = File::open(BINARY).expect("the program can be read");
+        // SAFETY: this descriptor is open.
+        let inherited = unsafe { libc::dup(binary.as_raw_fd()) };
+        let mut run = Command::new(format!("/proc/self/fd/{inherited}"));
+        run.uid(ANOTHER).gid(ANOTHER);
+        if let Err(error) = run.output() {
+            skip(&format!("another user cannot start the program: {error}"));
+        }
+        waits_for(NAMESPACE, run);
+    });
+}
+
+/// The program behind unshare(1) with these options, if that is allowed.
+fn behind_unshare(options: &[&str]) -> Command {
+    needs_unshare(options);
+    let mut command = Command::new("unshare");
+    command.args(options).arg(BINARY);
+    command
 }
 
 #[test]
 fn a_run_in_other_user_mount_and_pid_namespaces_waits() {
     isolated(|| {
-        let options = [
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-        ];
-        waits_for(holder(command()), command_behind_unshare(&options));
+        let options = "--user --map-root-user --mount --pid --fork --mount-proc";
+        let options: Vec<&str> = options.split(' ').collect();
+        waits_for(NAMESPACE, behind_unshare(&options));
     });
 }
 
 #[test]
 fn a_run_in_another_ipc_namespace_has_its_own_lock() {
     isolated(|| {
-        let mut elsewhere = command_behind_unshare(&["--ipc"]);
-        let holder = holder(command());
+        let mut elsewhere = behind_unshare(&["--ipc"]);
+        let _lock = hold(NAMESPACE);
         Run::of(elsewhere.arg("-g")).prints("\n");
-        holder.finish().prints("");
     });
 }
 
-#[test]
-fn runs_without_proc_wait_for_each_other() {
-    isolated(|| {
-        let root = EmptyRoot::create();
-        waits_for(holder(root.command()), root.command());
-    });
+/// Goes on until a pause has ended, and tells its length, which must be under a second.
+fn pause(run: &Traced) -> Duration {
+    let call = run.makes(&[libc::SYS_clock_nanosleep, libc::SYS_nanosleep]);
+    let call = call.expect("the run ends without a pause");
+    let is_nanosleep = call[0] as c_long == libc::SYS_nanosleep;
+    let timespec = call[if is_nanosleep { 1 } else { 3 }];
+    Duration::from_nanos(run.word(timespec + 8) as u64)
 }
 
 #[test]
 fn a_run_that_waits_tries_often_at_first_and_less_often_later() {
     isolated(|| {
-        let holder = holder(command());
+        let _lock = hold(NAMESPACE);
         let waiting = Traced::shmcli(["-g"]);
-        let pauses: Vec<Duration> = (0..20).map(|_| waiting.try_and_pause()).collect();
+        let pauses: Vec<Duration> = (0..20).map(|_| pause(&waiting)).collect();
         assert!(pauses.is_sorted(), "{pauses:?}");
         let (first, last) = (pauses[0].as_micros(), pauses[19].as_micros());
         assert!((1..=1_000).contains(&first), "the first takes {first} µs");
         assert!((2_000..=50_000).contains(&last), "the last takes {last} µs");
         waiting.kill();
-        holder.kill();
     });
 }
 
 #[test]
 fn a_run_that_waits_is_ended_by_its_callers_alarm_and_signals() {
     isolated(|| {
-        let holder = holder(command());
-        for signal in [libc::SIGINT, libc::SIGTERM] {
-            let waiting = Started::of(command().arg("-g")).waits();
-            waiting.signal(signal);
-            waiting.ends().ends_by_signal(signal);
-        }
+        let _lock = hold(NAMESPACE);
+        let waiting = Started::of(command().arg("-g")).waits();
+        waiting.signal(libc::SIGTERM);
+        waiting.ends().ends_by_signal(libc::SIGTERM);
         // SAFETY: alarm touches no memory.
         let mut with_alarm = with_first_call(command(), || unsafe { libc::alarm(1) as c_int });
         Run::of(with_alarm.arg("-g")).ends_by_signal(libc::SIGALRM);
-        Run::of(Command::new("timeout").args(["0.3", BINARY, "-g"])).ends_with(124, "");
-        holder.finish().prints("");
     });
 }
 
 #[test]
 fn a_run_that_does_not_get_the_lock_gives_up_after_ten_seconds() {
-    const WINDOW: std::ops::Range<u64> = 10..20;
+    const WINDOW: Range<u64> = 10..20;
 
     isolated(|| {
         // SAFETY: prctl with this operation touches no memory.
         let slow_timers = with_first_call(command(), || unsafe {
             libc::prctl(libc::PR_SET_TIMERSLACK, 100_000_000 as c_ulong)
         });
-        let holder = holder(command());
-        let before = Segment::existing().bytes();
+        let segment = Segment::holding(b"old");
+        let before = segment.bytes();
+        let lock = hold(NAMESPACE);
         let began = Instant::now();
         let start = |mut command: Command| Started::of(command.args(["-g", "-p", "lost"]));
         for run in [command(), slow_timers].map(start) {
@@ -117,8 +138,67 @@ fn a_run_that_does_not_get_the_lock_gives_up_after_ten_seconds() {
                 "a run waited {waited:?}"
             );
         }
-        expect_bytes("the segment", &Segment::existing().bytes(), &before);
-        holder.kill();
-        shmcli(["-g"]).prints("\n");
+        expect_bytes("the segment", &segment.bytes(), &before);
+        drop(lock);
+        shmcli(["-p", "x", "-g"]).prints("x\n");
+    });
+}
+
+/// The run did not get the lock for this reason, and touched nothing.
+#[track_caller]
+fn cannot_lock(run: Run, reason: c_int) {
+    let said = run.skip_on_127().fails(255).says("could not get the lock");
+    let said = said.says_reason(reason).says("/proc/self/ns/ipc");
+    said.says("sandbox").says("`ulimit -n`");
+    assert!(Segment::find().is_none());
+}
+
+#[test]
+fn without_descriptors_nothing_is_touched() {
+    isolated(|| {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -n 3 && exec \"$0\" -p x", BINARY]);
+        cannot_lock(Run::of(&mut limited), libc::EMFILE);
+    });
+}
+
+#[test]
+fn without_the_lock_nothing_is_touched() {
+    isolated(|| {
+        let mut denied = command_with_denied(libc::SYS_flock, libc::ENOSYS);
+        cannot_lock(Run::of(denied.args(["-p", "x"])), libc::ENOSYS);
+    });
+}
+
+#[test]
+fn only_a_run_without_a_namespace_to_open_locks_its_root_directory() {
+    isolated(|| {
+        // It holds nothing but the program, and so no /proc.
+        let root = env::temp_dir().join(format!("shmcli-{}", process::id()));
+        fs::create_dir(&root).expect("a folder can be made");
+        fs::copy(BINARY, root.join("shmcli")).expect("the program can be copied");
+        let path = CString::new(root.as_os_str().as_bytes()).expect("a path holds no NUL");
+        let command = || {
+            let path = path.clone();
+            // SAFETY: both paths end with a NUL.
+            with_first_call(Command::new("/shmcli"), move || unsafe {
+                libc::chroot(path.as_ptr()) | libc::chdir(c"/".as_ptr())
+            })
+        };
+        let starts = command().arg("--version").output();
+        if starts.is_ok() {
+            waits_for(&root, command());
+            Segment::existing().remove().expect("it can be removed");
+            fs::create_dir_all(root.join("proc/self/ns")).expect("folders can be made");
+            let linked = symlink("ipc", root.join("proc/self/ns/ipc"));
+            linked.expect("a link to itself can be made");
+            cannot_lock(Run::of(command().arg("-g")), libc::ELOOP);
+        }
+        fs::remove_dir_all(&root).expect("a folder can be removed");
+        if let Err(error) = starts {
+            skip(&format!(
+                "in another root directory, the program cannot be started: {error}"
+            ));
+        }
     });
 }

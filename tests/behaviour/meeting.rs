@@ -1,5 +1,7 @@
 //! Runs that meet on the segment: none sees another's work half done.
 
+use std::thread;
+
 use crate::support::*;
 
 /// A text of full length that no other number gives.
@@ -7,14 +9,20 @@ fn long_text(number: usize) -> String {
     format!("{number:x<width$}", width = SIZE - 1)
 }
 
-/// Two texts short enough to step through.
-fn old_and_new() -> [String; 2] {
-    ["o".repeat(100), "n".repeat(50)]
+/// Calls the action with each number below `times`, all at once, and returns the results in this order.
+fn storm<T: Send>(times: usize, action: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let action = &action;
+    thread::scope(|scope| {
+        let start = |number| scope.spawn(move || action(number));
+        let threads: Vec<_> = (0..times).map(start).collect();
+        let results = threads.into_iter().map(|thread| thread.join());
+        results.map(|result| result.expect("it succeeds")).collect()
+    })
 }
 
 #[test]
 fn all_flags_of_a_run_are_carried_out_with_no_other_run_in_between() {
-    const RUNS: usize = 30;
+    const RUNS: usize = 10;
     const GETS: usize = 100;
 
     isolated(|| {
@@ -28,7 +36,7 @@ fn all_flags_of_a_run_are_carried_out_with_no_other_run_in_between() {
 
 #[test]
 fn of_many_swaps_at_once_each_text_is_read_by_exactly_one() {
-    const SWAPS: usize = 120;
+    const SWAPS: usize = 40;
 
     isolated(|| {
         shmcli(["-p", &long_text(SWAPS)]).prints("");
@@ -43,20 +51,32 @@ fn of_many_swaps_at_once_each_text_is_read_by_exactly_one() {
     });
 }
 
+/// Two texts short enough to step through.
+const OLD: &str = "old text";
+const NEW: &str = "new";
+
+/// A put of [`NEW`] over [`OLD`] that has attached the segment, and stored nothing yet.
+fn put_of_new() -> (Traced, Segment) {
+    shmcli(["-p", OLD]).prints("");
+    let put = Traced::shmcli(["-p", NEW]);
+    assert!(put.makes(&[libc::SYS_shmat]).is_some());
+    (put, Segment::existing())
+}
+
 #[test]
-fn a_put_shows_no_half_written_text() {
+fn a_put_has_the_lock_and_shows_no_half_written_text() {
     isolated(|| {
-        let [old, new] = old_and_new();
-        shmcli(["-p", &old]).prints("");
-        let put = Traced::put_under_the_lock(command(), &new);
-        let segment = Segment::existing();
+        let (put, segment) = put_of_new();
         let mut seen = vec![segment.string()];
-        while segment.attached() == 1 {
+        while segment.status().shm_nattch == 1 {
+            let lock = Lock::take(NAMESPACE, libc::LOCK_SH | libc::LOCK_NB);
+            assert!(lock.is_err(), "another run could get the lock");
             seen.push(segment.string());
             seen.dedup();
             assert!(put.step(), "a put ends before it has detached the segment");
         }
-        assert_eq!(seen, [old.as_bytes(), b"", new.as_bytes()]);
+        let seen: Vec<String> = seen.iter().map(|string| shown(string)).collect();
+        assert_eq!(seen, [OLD, "", NEW].map(|text| shown(text.as_bytes())));
         put.finish().prints("");
     });
 }
@@ -66,30 +86,26 @@ fn a_killed_put_leaves_a_whole_text_and_no_lock() {
     const POINTS: usize = 20;
 
     isolated(|| {
-        let [old, new] = old_and_new();
-        shmcli(["-p", &old]).prints("");
-        let segment = Segment::existing();
-        let put = Traced::put_under_the_lock(command(), &new);
+        let (put, segment) = put_of_new();
         let mut steps = 0;
-        while segment.attached() == 1 && put.step() {
+        while segment.status().shm_nattch == 1 && put.step() {
             steps += 1;
         }
         put.finish().prints("");
 
         for point in 0..POINTS {
-            shmcli(["-p", &old]).prints("");
-            let put = Traced::put_under_the_lock(command(), &new);
+            let (put, _) = put_of_new();
             for _ in 0..steps * point / (POINTS - 1) {
-                put.step();
+                assert!(put.step(), "a put ends before it has detached the segment");
             }
             put.kill();
-            assert_eq!(segment.attached(), 0);
+            assert_eq!(segment.status().shm_nattch, 0);
             let left = segment.string();
-            let is_whole = [b"", old.as_bytes(), new.as_bytes()].contains(&&left[..]);
+            let is_whole = [b"", OLD.as_bytes(), NEW.as_bytes()].contains(&&left[..]);
+            let left_text = shown(&left);
             assert!(
                 is_whole,
-                "killed at {point} of {POINTS}, it left {}",
-                shown(&left)
+                "killed at {point} of {POINTS}, it left {left_text}"
             );
             shmcli(["-g"]).prints([&left[..], b"\n"].concat());
         }
@@ -101,8 +117,8 @@ fn a_segment_removed_before_it_is_attached_is_created_anew() {
     isolated(|| {
         let run = Traced::shmcli(["-p", "x", "-g"]);
         for _ in 0..20 {
-            run.runs_past(libc::SYS_shmget);
-            Segment::existing().remove();
+            assert!(run.makes(&[libc::SYS_shmget]).is_some());
+            Segment::existing().remove().expect("it can be removed");
         }
         run.finish().prints("x\n");
         assert_eq!(Segment::existing().string(), b"x");

@@ -34,7 +34,7 @@ fn every_flag_is_carried_out_though_output_cannot_be_written() {
 fn a_write_error_at_close_is_told() {
     isolated(|| {
         let mut command = command_with_denied(libc::SYS_close, libc::EDQUOT);
-        let run = Run::of(command.args(["-p", "x", "-g"])).if_static();
+        let run = Run::of(command.args(["-p", "x", "-g"])).skip_on_127();
         let said = run.ends_with(1, "x\n");
         said.has_message()
             .says("write error")
@@ -47,7 +47,7 @@ fn a_run_that_prints_nothing_cannot_fail_to_write() {
     isolated(|| {
         Run::writing_to(full_device(), command().args(["-p", "x"])).prints("");
         let mut command = command_with_denied(libc::SYS_close, libc::EIO);
-        Run::of(command.args(["-p", "x"])).if_static().prints("");
+        Run::of(command.args(["-p", "x"])).skip_on_127().prints("");
     });
 }
 
@@ -69,14 +69,14 @@ fn a_reader_that_is_gone_ends_the_run_silently() {
 #[test]
 fn a_reader_that_pauses_keeps_no_one_from_the_segment() {
     isolated(|| {
-        for gets in [100, 20_000] {
+        for gets in [100, 1_000] {
             let text = "x".repeat(4000);
             let args = [&["-p", &text][..], &["-g"].repeat(gets)].concat();
             let mut slow = Started::of(command().args(args));
-            let mut stdout = slow.stdout();
+            let mut stdout = slow.child.stdout.take().expect("stdout is a pipe");
             let mut printed = vec![0];
             stdout.read_exact(&mut printed).expect("something comes");
-            assert_eq!(Segment::existing().attached(), 0);
+            assert_eq!(Segment::existing().status().shm_nattch, 0);
             shmcli(["-p", "y", "-g"]).prints("y\n");
 
             stdout.read_to_end(&mut printed).expect("the rest comes");

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use crate::support::*;
 
-const COMMAND_LINES: usize = 3_000;
+const COMMAND_LINES: usize = 1_000;
 
 /// Repeats the command lines of an earlier run.
 const SEED: &str = "SHMCLI_TEST_SEED";

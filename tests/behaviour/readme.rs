@@ -93,37 +93,6 @@ fn waiting_ends_with_a_string_or_a_failure() {
 }
 
 #[test]
-fn counting_gives_each_number_once() {
-    const SCRIPTS: usize = 5;
-    const NUMBERS: usize = 6;
-
-    in_each_shell(|shell| {
-        let count = recipe("Count");
-        shmcli(["-p", "1"]).prints("");
-        let script = format!("for i in $(seq {NUMBERS}); do\n{count}done");
-        let runs = storm(SCRIPTS, |_| Run::of(&mut in_shell(shell, &script)));
-        let printed: Vec<&[u8]> = runs.iter().map(Run::stdout).collect();
-        let printed = String::from_utf8_lossy(&printed.concat()).into_owned();
-        let mut numbers: Vec<usize> = printed
-            .lines()
-            .map(|line| line.parse().expect("a number"))
-            .collect();
-        numbers.sort_unstable();
-        assert_eq!(numbers, (1..=SCRIPTS * NUMBERS).collect::<Vec<_>>());
-
-        for (number, next) in [("08", "9\n"), ("010", "11\n"), ("0", "1\n")] {
-            shmcli(["-p", number]).prints("");
-            Run::of(&mut in_shell(shell, &count)).prints(format!("{number}\n"));
-            shmcli(["-g"]).prints(next);
-        }
-        // As a killed script may leave it.
-        shmcli(["-p", ""]).prints("");
-        let run = Run::of(&mut in_shell(shell, &impatient(&count)));
-        run.check(run.code() != Some(0) && run.stdout().is_empty(), "to fail");
-    });
-}
-
-#[test]
 fn a_private_string_touches_no_other() {
     in_each_shell(|shell| {
         needs_unshare(&["-Ur", "--ipc"]);

@@ -22,7 +22,7 @@ fn refused(words: &[&str]) -> Run {
     shmcli(&after_others).fails(2);
     let what = format!("the segment after {words:?}");
     expect_bytes(&what, &segment.bytes(), &before);
-    segment.remove();
+    segment.remove().expect("it can be removed");
     run
 }
 

@@ -1,18 +1,13 @@
 //! Runs under unusual conditions.
 
-use std::ffi::{CString, OsStr};
-use std::fs::{self, File};
 use std::io;
-use std::os::fd::IntoRawFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::Command;
 
-use libc::{c_int, c_long, c_ulong};
+use libc::{c_int, c_long};
 
 use super::place::skip;
-use super::run::{BINARY, command};
+use super::run::command;
 
 /// Makes this system call before the command's program is started. On -1, that is not started.
 pub fn with_first_call(
@@ -28,92 +23,22 @@ pub fn with_first_call(
     command
 }
 
-/// The program, for a run that may have no descriptors but the standard ones.
-pub fn command_without_descriptors() -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 3 && exec \"$0\" \"$@\"", BINARY]);
-    command
+/// Whether a sandbox refused a command's first call, or an emulator does not know it. A start itself does not fail so.
+pub fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EPERM | libc::ENOSYS | libc::EINVAL)
+    )
 }
 
-/// The program, for a run without root's right to use any segment.
-pub fn unprivileged_command() -> Command {
-    const CAP_IPC_OWNER: c_ulong = 15;
-
-    // SAFETY: prctl with this operation touches no memory. It fails for ordinary users, who lack the right anyway.
-    with_first_call(command(), || unsafe {
-        libc::prctl(libc::PR_CAPBSET_DROP, CAP_IPC_OWNER).max(0)
-    })
-}
-
-/// The program, for a run of another user, who need not be able to reach the folder that it is in. Skips the test if
-/// that user cannot start it.
-pub fn command_of_another_user() -> Command {
-    const ANOTHER: u32 = 65533;
-
-    let binary = File::open(BINARY).expect("the program can be read");
-    // SAFETY: this descriptor is open. The copy stays open for all runs, which inherit it.
-    let inherited = unsafe { libc::dup(binary.into_raw_fd()) };
-    let command = || {
-        let mut command = Command::new(format!("/proc/self/fd/{inherited}"));
-        command.uid(ANOTHER).gid(ANOTHER);
-        command
-    };
-    if let Err(error) = command().arg("--version").output() {
-        skip(&format!("another user cannot start the program: {error}"));
-    }
-    command()
-}
-
-/// A root directory that holds nothing but the program, and so no /proc, until this is dropped.
-pub struct EmptyRoot(pub PathBuf);
-
-impl EmptyRoot {
-    /// Skips the test if this user may not change the root directory, or the program is linked dynamically.
-    pub fn create() -> EmptyRoot {
-        let made = Command::new("mktemp").arg("-d").output();
-        let made = made.expect("mktemp can be started");
-        assert!(made.status.success(), "mktemp makes a folder");
-        let root = EmptyRoot(OsStr::from_bytes(made.stdout.trim_ascii_end()).into());
-        fs::copy(BINARY, root.0.join("shmcli")).expect("the program can be copied");
-        if let Err(error) = root.command().arg("--version").output() {
-            drop(root);
-            skip(&format!(
-                "the program cannot be started in an empty root directory: {error}"
-            ));
-        }
-        root
-    }
-
-    pub fn command(&self) -> Command {
-        let root = CString::new(self.0.as_os_str().as_bytes()).expect("a path holds no NUL");
-        // SAFETY: both paths end with a NUL.
-        with_first_call(Command::new("/shmcli"), move || unsafe {
-            libc::chroot(root.as_ptr()) | libc::chdir(c"/".as_ptr())
-        })
-    }
-}
-
-impl Drop for EmptyRoot {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).expect("a folder of the tests can be removed");
-    }
-}
-
-/// Skips the test if unshare(1) with these options is not allowed.
+/// Skips the test if there is no unshare(1), or it fails with these options.
 pub fn needs_unshare(options: &[&str]) {
-    let test = Command::new("unshare").args(options).arg("true").output();
-    let test = test.expect("unshare can be started");
-    if !test.status.success() {
-        skip(&String::from_utf8_lossy(&test.stderr));
+    match Command::new("unshare").args(options).arg("true").output() {
+        Ok(test) if test.status.success() => {}
+        Ok(test) => skip(&String::from_utf8_lossy(&test.stderr)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => skip("there is no unshare(1)"),
+        Err(error) => panic!("unshare cannot be started: {error}"),
     }
-}
-
-/// The program behind unshare(1) with these options, if that is allowed.
-pub fn command_behind_unshare(options: &[&str]) -> Command {
-    needs_unshare(options);
-    let mut command = Command::new("unshare");
-    command.args(options).arg(BINARY);
-    command
 }
 
 /// The program, for a run in which the system answers this call with this error, as a sandbox may.

@@ -1,29 +1,31 @@
-//! Where a test runs: in a process and an IPC namespace of its own. If no namespace can be made, tests run in place,
-//! one at a time, and only if there is no segment that they could harm.
+//! Where a test runs: in a process and an IPC namespace of its own, or in place if no namespace can be made.
 
 use std::env;
 use std::fs;
 use std::io::{self, Write};
-use std::process::{self, Command};
-use std::sync::{Mutex, OnceLock};
+use std::process::{self, Command, Output};
+use std::sync::OnceLock;
 use std::thread;
 
-use super::segment::Segment;
+use super::conditions::with_first_call;
+use super::in_place;
 
-/// Tells the process of a test which namespace it should have left, or [`IN_PLACE`].
+/// Tells the process of a test which namespace it should have left, or one of the other two.
 const OUTSIDE: &str = "SHMCLI_TEST_OUTSIDE";
 const IN_PLACE: &str = "in place";
+const GUARD: &str = "guard";
 
 /// The exit status of the process of a test that is skipped.
 const SKIPPED: i32 = 77;
 
 /// A test is killed after this many seconds.
-const TIME_LIMIT: &str = "60";
+const TIME_LIMIT: &str = "180";
 
 /// Runs a test's body where there is no segment, by starting this program again for it alone.
 pub fn isolated(test: impl FnOnce()) {
-    match env::var(OUTSIDE) {
+    match env::var(OUTSIDE).as_deref() {
         Err(_) => in_its_own_process(),
+        Ok(GUARD) => in_place::guard(),
         Ok(outside) => {
             assert_ne!(outside, namespace(), "this is the caller's namespace");
             test();
@@ -37,40 +39,16 @@ pub fn skip(reason: &str) -> ! {
     process::exit(SKIPPED)
 }
 
-/// Lowers a limit on shared memory for this namespace alone.
-pub fn lower_limit(name: &str, limit: usize) {
-    if env::var(OUTSIDE).is_ok_and(|outside| outside == IN_PLACE) {
-        skip("in place, a lower limit would hit other programs");
-    }
-    if let Err(error) = fs::write(format!("/proc/sys/kernel/{name}"), limit.to_string()) {
-        skip(&format!("kernel.{name} cannot be lowered: {error}"));
-    }
+/// Whether this is the caller's namespace.
+pub fn is_in_place() -> bool {
+    env::var(OUTSIDE).is_ok_and(|outside| outside == IN_PLACE)
 }
 
 fn in_its_own_process() {
-    static ONE_TEST_IN_PLACE: Mutex<()> = Mutex::new(());
-
-    let (name, prefix) = (test_name(), namespace_prefix());
-    let in_place = prefix.is_empty();
-    let outside = if in_place {
-        IN_PLACE.to_owned()
-    } else {
-        namespace()
+    let output = match namespace_prefix() {
+        None => in_place::run(|| limited("", IN_PLACE)),
+        Some(prefix) => limited(prefix, &namespace()),
     };
-    let _others_wait = in_place.then(|| ONE_TEST_IN_PLACE.lock());
-    let found = in_place.then(Segment::find).flatten();
-    assert!(found.is_none(), "this would touch a user's segment");
-    let output = Command::new("timeout")
-        .args(["-s", "KILL", TIME_LIMIT])
-        .args(prefix)
-        .arg(env::current_exe().expect("this program has a path"))
-        .args(["--exact", &name, "--nocapture"])
-        .env(OUTSIDE, outside)
-        .output()
-        .expect("timeout can be started");
-    if let Some(segment) = in_place.then(Segment::find).flatten() {
-        segment.remove();
-    }
     let told = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => assert!(output.stdout.windows(8).any(|part| part == b"1 passed")),
@@ -79,35 +57,49 @@ fn in_its_own_process() {
     }
 }
 
-/// What makes an IPC namespace for a test, as root or as an ordinary user. Nothing, if that is not allowed.
-fn namespace_prefix() -> &'static [&'static str] {
-    const PREFIXES: [&[&str]; 2] = [
-        &["unshare", "--ipc"],
-        &["unshare", "--user", "--map-root-user", "--ipc"],
-    ];
-    static PREFIX: OnceLock<&[&str]> = OnceLock::new();
+/// The process that calls [`in_place::guard`].
+pub fn guard() -> Command {
+    this_test("env", GUARD)
+}
 
-    PREFIX.get_or_init(|| {
-        let works = |prefix: &&[&str]| {
-            let test = Command::new(prefix[0]).args(&prefix[1..]).arg("true").output();
+/// Runs this test with a time limit. It ends with these tests, too.
+fn limited(prefix: &str, outside: &str) -> Output {
+    let command = this_test(&format!("timeout -s KILL {TIME_LIMIT} {prefix}"), outside);
+    // SAFETY: prctl with this operation touches no memory.
+    let mut command = with_first_call(command, || unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM)
+    });
+    command.output().expect("timeout cannot be started")
+}
+
+/// This program for this test alone, started by the program that the prefix names.
+fn this_test(prefix: &str, outside: &str) -> Command {
+    let mut words = prefix.split_whitespace();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    command.arg(env::current_exe().expect("this program has a path"));
+    command.args(["--exact", &test_name(), "--nocapture"]);
+    command.env(OUTSIDE, outside);
+    command
+}
+
+/// What makes an IPC namespace for a test, as root or as an ordinary user, if that is allowed.
+fn namespace_prefix() -> Option<&'static str> {
+    const PREFIXES: [&str; 2] = ["unshare --ipc", "unshare --user --map-root-user --ipc"];
+    static PREFIX: OnceLock<Option<&str>> = OnceLock::new();
+
+    *PREFIX.get_or_init(|| {
+        PREFIXES.into_iter().find(|prefix| {
+            let test = Command::new("sh")
+                .args(["-c", &format!("{prefix} true")])
+                .output();
             test.is_ok_and(|output| output.status.success())
-        };
-        PREFIXES.into_iter().find(works).unwrap_or_else(|| {
-            if Segment::find().is_some() {
-                show(
-                    "The tests cannot run: unshare(1) can make no IPC namespace for them here, and they would \
-                     overwrite the segment with key 3148. If you do not need that, remove it (`ipcrm -M 3148`).\n",
-                );
-                process::exit(1);
-            }
-            show("The tests run in place, since unshare(1) can make no IPC namespace here.\n");
-            &[]
         })
     })
 }
 
 /// The IPC namespace of this process.
-fn namespace() -> String {
+pub fn namespace() -> String {
     let link = fs::read_link("/proc/self/ns/ipc").expect("the kernel has IPC namespaces");
     link.to_string_lossy().into_owned()
 }
@@ -118,6 +110,6 @@ fn test_name() -> String {
 }
 
 /// Prints past the test harness, which hides the output of a test that passes.
-fn show(text: &str) {
+pub fn show(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -6,12 +6,13 @@ use std::io;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use libc::c_int;
 
+use super::conditions::is_refusal;
 use super::place::skip;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_shmcli");
@@ -26,21 +27,10 @@ pub fn command() -> Command {
     Command::new(BINARY)
 }
 
-/// Calls the action with each number below `times`, all at once, and returns the results in this order.
-pub fn storm<T: Send>(times: usize, action: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let action = &action;
-    thread::scope(|scope| {
-        let start = |number| scope.spawn(move || action(number));
-        let threads: Vec<_> = (0..times).map(start).collect();
-        let results = threads.into_iter().map(|thread| thread.join());
-        results.map(|result| result.expect("it succeeds")).collect()
-    })
-}
-
 /// A run that goes on beside the test.
 pub struct Started {
     name: String,
-    child: Child,
+    pub child: Child,
 }
 
 impl Started {
@@ -56,17 +46,13 @@ impl Started {
         let name = words.collect::<Vec<_>>().join(" ");
         match command.stdout(stdout).stderr(Stdio::piped()).spawn() {
             Ok(child) => Started { name, child },
+            Err(error) if is_refusal(&error) => skip(&format!("a system call is refused: {error}")),
             Err(error) => panic!("{name} cannot be started: {error}"),
         }
     }
 
     pub fn pid(&self) -> libc::pid_t {
         self.child.id() as libc::pid_t
-    }
-
-    pub fn stdout(&mut self) -> ChildStdout {
-        let stdout = self.child.stdout.take();
-        stdout.expect("stdout is a pipe that is taken once")
     }
 
     /// The run does not end by itself within 300 ms.
@@ -110,8 +96,8 @@ impl Run {
         Started::writing_to(stdout, command).ends()
     }
 
-    /// Skips the test if a dynamic linker could not start the program.
-    pub fn if_static(self) -> Run {
+    /// Skips the test on status 127: a dynamic linker could not start the program.
+    pub fn skip_on_127(self) -> Run {
         if self.code() == Some(127) {
             skip("a dynamic linker cannot start the program so");
         }
@@ -160,10 +146,8 @@ impl Run {
 
     #[track_caller]
     pub fn does_not_say(self, part: &str) -> Run {
-        self.check(
-            !self.stderr().contains(part),
-            &format!("not to say: {part}"),
-        );
+        let holds = !self.stderr().contains(part);
+        self.check(holds, &format!("not to say: {part}"));
         self
     }
 
@@ -177,10 +161,7 @@ impl Run {
     #[track_caller]
     pub fn ends_by_signal(self, signal: c_int) {
         let holds = self.output.status.signal() == Some(signal) && self.stderr().is_empty();
-        self.check(
-            holds,
-            &format!("the end by signal {signal}, and no message"),
-        );
+        self.check(holds, &format!("signal {signal}, and no message"));
     }
 
     #[track_caller]
@@ -229,12 +210,9 @@ pub fn shown(bytes: &[u8]) -> String {
 /// Compares what there is with what is expected.
 #[track_caller]
 pub fn expect_bytes(what: &str, got: &[u8], expected: &[u8]) {
-    let same = iter::zip(got, expected).take_while(|(got, expected)| got == expected);
+    let (is, should) = (shown(got), shown(expected));
     assert!(
         got == expected,
-        "{what}\n  expected: {}\n  got:      {}\n  the first {} bytes are the same",
-        shown(expected),
-        shown(got),
-        same.count()
+        "{what}\n  expected: {should}\n  got:      {is}"
     );
 }

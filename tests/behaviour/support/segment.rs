@@ -16,7 +16,7 @@ impl Segment {
     #[track_caller]
     pub fn create(size: usize, mode: c_int) -> Segment {
         let created = Segment::get(size, libc::IPC_CREAT | libc::IPC_EXCL | mode);
-        created.expect("there is no segment yet")
+        created.expect("the segment cannot be created, or is there already")
     }
 
     /// Creates the segment with this at its start and `z` in all that follows.
@@ -34,7 +34,7 @@ impl Segment {
     /// The segment that shmcli must have created.
     #[track_caller]
     pub fn existing() -> Segment {
-        Segment::find().expect("there is a segment")
+        Segment::find().expect("there is no segment")
     }
 
     fn get(size: usize, flags: c_int) -> Option<Segment> {
@@ -44,13 +44,7 @@ impl Segment {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let start = self.attach();
-        let addresses = (0..self.size()).map(|index| start.wrapping_add(index));
-        // SAFETY: the segment is attached here with this size.
-        let bytes = addresses.map(|address| unsafe { address.read_volatile() });
-        let bytes = bytes.collect();
-        detach(start);
-        bytes
+        self.read().expect("the segment cannot be read")
     }
 
     /// The bytes before the first NUL.
@@ -60,9 +54,19 @@ impl Segment {
         bytes
     }
 
+    pub fn read(&self) -> io::Result<Vec<u8>> {
+        let start = self.attach(libc::SHM_RDONLY)?;
+        let addresses = (0..self.status().shm_segsz).map(|index| start.wrapping_add(index));
+        // SAFETY: the segment is attached here with this size.
+        let bytes = addresses.map(|address| unsafe { address.read_volatile() });
+        let bytes = bytes.collect();
+        detach(start);
+        Ok(bytes)
+    }
+
     pub fn write(&self, bytes: &[u8]) {
-        assert!(bytes.len() <= self.size());
-        let start = self.attach();
+        assert!(bytes.len() <= self.status().shm_segsz);
+        let start = self.attach(0).expect("the segment cannot be written");
         for (index, &byte) in bytes.iter().enumerate() {
             // SAFETY: the segment is attached here with this size.
             unsafe { start.add(index).write_volatile(byte) };
@@ -70,41 +74,38 @@ impl Segment {
         detach(start);
     }
 
-    fn attach(&self) -> *mut u8 {
+    fn attach(&self, flags: c_int) -> io::Result<*mut u8> {
         // SAFETY: with a null address the kernel chooses one where nothing is mapped.
-        let address = unsafe { libc::shmat(self.0, ptr::null(), 0) };
-        assert_ne!(address.addr(), usize::MAX, "{}", io::Error::last_os_error());
-        address.cast()
+        let address = unsafe { libc::shmat(self.0, ptr::null(), flags) };
+        match address.addr() {
+            usize::MAX => Err(io::Error::last_os_error()),
+            _ => Ok(address.cast()),
+        }
     }
 
-    /// How many times it is attached.
-    pub fn attached(&self) -> usize {
-        self.status().shm_nattch as usize
+    pub fn remove(&self) -> io::Result<()> {
+        self.control(libc::IPC_RMID, ptr::null_mut())
     }
 
-    pub fn size(&self) -> usize {
-        self.status().shm_segsz
-    }
-
-    pub fn mode(&self) -> u32 {
-        self.status().shm_perm.mode as u32 & 0o777
-    }
-
-    /// Removes it, unless that has been done.
-    pub fn remove(&self) {
-        self.control(libc::IPC_RMID, ptr::null_mut());
-    }
-
-    fn status(&self) -> libc::shmid_ds {
+    pub fn status(&self) -> libc::shmid_ds {
         // SAFETY: all of a shmid_ds are integers, which may be zero.
         let mut status = unsafe { mem::zeroed() };
-        assert_eq!(self.control(libc::IPC_STAT, &mut status), 0);
+        let told = self.control(libc::IPC_STAT, &mut status);
+        told.expect("the segment's status cannot be read");
         status
     }
 
-    fn control(&self, operation: c_int, status: *mut libc::shmid_ds) -> c_int {
+    /// Sets its user, group and mode.
+    pub fn set(&self, mut status: libc::shmid_ds) -> io::Result<()> {
+        self.control(libc::IPC_SET, &mut status)
+    }
+
+    fn control(&self, operation: c_int, status: *mut libc::shmid_ds) -> io::Result<()> {
         // SAFETY: status is valid, or null for an operation that needs none.
-        unsafe { libc::shmctl(self.0, operation, status) }
+        match unsafe { libc::shmctl(self.0, operation, status) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
     }
 }
 
