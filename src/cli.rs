@@ -1,15 +1,16 @@
 //! Makes the command line a list of steps. `-p` and `-g` are read as getopt(3) reads them with `p:g`.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use clap::error::ErrorKind;
-use clap::{ArgAction, Command, arg, value_parser};
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::error::{ContextKind, ErrorKind};
+use clap::{ArgAction, Command, Id, arg};
 
 use crate::segment::Text;
 
 /// What one flag asks for.
+#[derive(Clone)]
 pub enum Step {
     Put(Text),
     Get,
@@ -22,6 +23,7 @@ pub enum Stop {
 }
 
 const FLAGS_TIP: &str = "The flags are -p TEXT, -g, -h and -V, before any `--`: see `shmcli -h`.";
+const TEXT_TIP: &str = "Store a text with -p, in quotes if it has several words: -p 'two words'.";
 const AFTER_HELP: &str = "\
 Flags are carried out from left to right. TEXT is stored literally, whatever it
 looks like: -p -g stores '-g', and -p '' empties the string.
@@ -39,29 +41,22 @@ Exit status:
 
 /// Reads the arguments, without the program's name.
 pub fn parse(args: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Step>, Stop> {
-    let words = split_texts(args);
-    let matches = command().try_get_matches_from(words).map_err(from_clap)?;
-    if let Some(word) = matches.get_one::<OsString>("rest") {
-        return Err(unexpected(word));
-    }
+    let matches = command().try_get_matches_from(split_texts(args));
+    let matches = matches.map_err(from_clap)?;
 
-    // clap lists its finds per flag. A map by index restores the order of the command line.
-    let indices = |flag| matches.indices_of(flag).unwrap_or_default();
-    let texts = matches.get_many::<OsString>("put").unwrap_or_default();
-    let mut steps: BTreeMap<usize, Step> = indices("get").map(|index| (index, Step::Get)).collect();
-    for (index, text) in indices("put").zip(texts) {
-        let text = Text::new(text.as_bytes()).ok_or_else(|| {
-            let (length, limit) = (text.len(), Text::MAX_LENGTH);
-            Stop::Usage(format!("the text has {length} bytes, the limit is {limit}"))
-        })?;
-        steps.insert(index, Step::Put(text));
+    // clap lists its finds per flag. Sorted by index, they are in the order of the command line.
+    let mut finds: Vec<(usize, &Result<Step, String>)> = Vec::new();
+    for flag in matches.ids().map(Id::as_str) {
+        let indices = matches.indices_of(flag).unwrap_or_default();
+        finds.extend(indices.zip(matches.get_many(flag).unwrap_or_default()));
     }
-    Ok(steps.into_values().collect())
+    finds.sort_by_key(|&(index, _)| index);
+    let steps = finds.into_iter().map(|(_, step)| step.clone());
+    steps.collect::<Result<_, _>>().map_err(Stop::Usage)
 }
 
-/// clap does not read as getopt does, and three things make up for it. `-g` gets an empty value, because clap keeps the
-/// indices of values only. "rest" takes all other words whole, so that an error can repeat them as they were typed.
-/// "rest" would take `-ptext` too, so `split_texts` runs first.
+/// The flags, each with its step. clap is here for long flags, the help and errors. It keeps the indices of values only,
+/// so `-g` gets an empty value.
 fn command() -> Command {
     Command::new("shmcli")
         .version(env!("CARGO_PKG_VERSION"))
@@ -72,20 +67,21 @@ fn command() -> Command {
         .args([
             arg!(-p --put <TEXT> ...)
                 .help(format!("Store TEXT, of up to {} bytes", Text::MAX_LENGTH))
-                .value_parser(value_parser!(OsString))
-                .allow_hyphen_values(true),
+                .allow_hyphen_values(true)
+                .value_parser(step(|text| Text::new(text.as_bytes()).map(Step::Put))),
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
-                .default_missing_value(""),
-            arg!([rest] ...)
-                .hide(true)
-                .value_parser(value_parser!(OsString))
-                .allow_hyphen_values(true),
+                .default_missing_value("")
+                .value_parser(step(|_| Ok(Step::Get))),
         ])
 }
 
-/// Splits `-px` into `-p` and `x`. Skips texts: `-p -px` stays as it is.
+fn step(from_value: fn(OsString) -> Result<Step, String>) -> impl TypedValueParser {
+    OsStringValueParser::new().map(from_value)
+}
+
+/// Splits `-px` into `-p` and `x`, because clap would take the `=` off `-p=x`. Skips texts: `-p -px` stays as it is.
 fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     let mut words = Vec::new();
     while let Some(mut word) = args.next() {
@@ -102,28 +98,28 @@ fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
 
 /// Where a text may begin: at 2 in `-p` and `-px`, at 3 in `-gpx`, nowhere in `-g`. clap itself splits `--put=x`.
 fn start_of_text(word: &[u8]) -> Option<usize> {
-    if word == b"--put" {
-        return Some(word.len());
+    match word {
+        b"--put" => Some(word.len()),
+        [b'-', b'-', ..] => None,
+        [b'-', ..] => Some(word.iter().position(|&byte| byte == b'p')? + 1),
+        _ => None,
     }
-    let flags = word.strip_prefix(b"-")?;
-    let index = flags.iter().position(|flag| !b"ghV".contains(flag))?; // the first not -g, -h or -V
-    (flags[index] == b'p').then_some(index + 2) // after the `-` and the `p`
 }
 
 fn from_clap(error: clap::Error) -> Stop {
+    // The flag or operand that is wrong: `-x` for `-gx`, `--get` for `--get=x`.
+    let word = error.get(ContextKind::InvalidArg);
+    let word = word.map(ToString::to_string).unwrap_or_default();
+    // Debug escapes what is not printable. A long word is cut to fit a line.
+    let quoted = match format!("{word:?}") {
+        long if long.chars().count() > 25 => format!("{long:.24}\"..."),
+        short => short,
+    };
     Stop::Usage(match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Stop::Show(error.to_string()),
         ErrorKind::InvalidValue => "-p needs a text\n`-p ''` stores an empty one.".to_owned(),
-        _ => format!("unknown flag, or a value after an '=' that only --put takes\n{FLAGS_TIP}"),
+        ErrorKind::TooManyValues => format!("{word} takes no value\n{FLAGS_TIP}"),
+        _ if word.starts_with('-') => format!("unexpected argument {quoted}\n{FLAGS_TIP}"),
+        _ => format!("unexpected argument {quoted}\n{TEXT_TIP}"),
     })
-}
-
-fn unexpected(word: &OsStr) -> Stop {
-    let tip = match word.as_bytes() {
-        [b'-', ..] => FLAGS_TIP,
-        _ => "Store a text with -p, in quotes if it has several words: -p 'two words'.",
-    };
-    // Debug quotes it and escapes control characters and invalid UTF-8. `.25` cuts it to fit a line.
-    let word = format!("{word:?}");
-    Stop::Usage(format!("unexpected argument {word:.25}\n{tip}"))
 }

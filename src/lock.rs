@@ -1,4 +1,4 @@
-//! One run at a time, by a lock that the kernel keeps: flock(2).
+//! One run at a time, so that texts do not mix and swaps (`-g -p TEXT`) lose none, by a lock of the kernel: flock(2).
 
 use std::fs::File;
 use std::io;
@@ -30,10 +30,8 @@ impl Lock {
     /// A blocking flock has no time limit, so this tries again and again. alarm(2) could end the wait, but would
     /// replace an alarm set by this program's caller.
     ///
-    /// # Errors
-    ///
-    /// The file cannot be opened or locked, or others hold the lock for [`TIMEOUT`].
-    pub fn acquire() -> io::Result<Lock> {
+    /// Fails if the file cannot be opened or locked, or if others hold the lock for [`TIMEOUT`].
+    pub fn acquire() -> Result<Lock, String> {
         let file = match File::open(NAMESPACE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(ROOT),
             result => result,
@@ -64,20 +62,21 @@ fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-fn failure(error: io::Error) -> io::Error {
-    io::Error::other(format!(
+fn failure(error: io::Error) -> String {
+    format!(
         "could not get the lock: {error}\n\
          A run opens {NAMESPACE}, or {ROOT} if that does not exist, and locks it\n\
          with flock(2). A sandbox or a limit on open files (`ulimit -n`) may forbid that."
-    ))
+    )
 }
 
-fn timed_out() -> io::Error {
+fn timed_out() -> String {
     let seconds = TIMEOUT.as_secs();
-    io::Error::other(format!(
+    format!(
         "could not get the lock within {seconds} seconds\n\
-         `lslocks`, as root outside containers, shows who has locked {ROOT} or the file that\n\
-         `readlink {NAMESPACE}` names. If that process is stopped, resume it\n\
-         (`kill -CONT PID`) or end it (`kill -KILL PID`)."
-    ))
+         `lslocks`, as root outside containers, shows who has locked the file that\n\
+         `readlink {NAMESPACE}` names (without it, this run's root directory).\n\
+         If that process is stopped, resume it (`kill -CONT PID`) or end it\n\
+         (`kill -KILL PID`). If it is another user's, ask them or root."
+    )
 }

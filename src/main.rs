@@ -43,10 +43,10 @@ unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     0
 }
 
-/// The error is the exit status and the message.
+/// Does what the arguments ask for. An error is the exit status and the message.
 fn run(args: impl Iterator<Item = Vec<u8>>) -> Result<(), (Status, String)> {
     let output = match cli::parse(args) {
-        Ok(steps) => carry_out(steps).map_err(|error| (Status::Access, error.to_string()))?,
+        Ok(steps) => carry_out(steps).map_err(|message| (Status::Access, message))?,
         Err(Stop::Show(text)) => text.into_bytes(),
         Err(Stop::Usage(message)) => return Err((Status::Usage, message)),
     };
@@ -58,8 +58,8 @@ fn run(args: impl Iterator<Item = Vec<u8>>) -> Result<(), (Status, String)> {
 
 /// Carries out the steps under the lock, and returns what to print after it is released: a slow reader must not keep
 /// other runs waiting.
-fn carry_out(steps: Vec<Step>) -> io::Result<Vec<u8>> {
-    // Dropped last, after the segment.
+fn carry_out(steps: Vec<Step>) -> Result<Vec<u8>, String> {
+    // Released last, after the segment is detached. Without a name, as `_`, it would be released at once.
     let _lock = Lock::acquire()?;
     let segment = Segment::attach()?;
     let mut output = Vec::new();

@@ -12,15 +12,20 @@ const SIZE: usize = 4096;
 const MAX_RETRIES: u32 = 1000;
 
 /// A text that fits the segment, and the NUL that ends it there.
+#[derive(Clone)]
 pub struct Text(Vec<u8>);
 
 impl Text {
     /// Length of the longest text, in bytes: the segment has room for a NUL after it.
     pub const MAX_LENGTH: usize = SIZE - 1;
 
-    /// Returns `None` if the text is longer than [`Text::MAX_LENGTH`].
-    pub fn new(text: &[u8]) -> Option<Text> {
-        (text.len() <= Text::MAX_LENGTH).then(|| Text([text, b"\0"].concat()))
+    /// Fails if the text is longer than [`Text::MAX_LENGTH`].
+    pub fn new(text: &[u8]) -> Result<Text, String> {
+        let (length, limit) = (text.len(), Text::MAX_LENGTH);
+        if length > limit {
+            return Err(format!("the text has {length} bytes, the limit is {limit}"));
+        }
+        Ok(Text([text, b"\0"].concat()))
     }
 }
 
@@ -29,12 +34,9 @@ impl Text {
 pub struct Segment(*const [AtomicU8; SIZE]);
 
 impl Segment {
-    /// Gets the segment, creating it if it does not exist, and attaches it: shmget(2) and shmat(2).
-    ///
-    /// # Errors
-    ///
-    /// A call failed: the message tells which, and what may be the cause.
-    pub fn attach() -> io::Result<Segment> {
+    /// Gets the segment, creating it if it does not exist, and attaches it: shmget(2) and shmat(2). The error tells which
+    /// of these calls failed, and what may be the cause.
+    pub fn attach() -> Result<Segment, String> {
         let mut retries = 0;
         loop {
             let id = shmget().map_err(|error| failure("shmget", error))?;
@@ -45,11 +47,11 @@ impl Segment {
         }
     }
 
-    /// Empties the string, then stores the text from its NUL back to byte 0, and only that makes it visible: a run
-    /// killed at any point leaves the old text, the new one or an empty one.
+    /// Empties the string, then stores the text from its NUL back to its first byte. Until that is there, the string is
+    /// empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // Release keeps these stores in order. `load` needs none: the lock orders runs.
+        // Release keeps these stores in order. `load` can be Relaxed: the lock puts runs in order.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {
             bytes[index].store(byte, Ordering::Release);
@@ -58,14 +60,9 @@ impl Segment {
 
     /// Returns the bytes before the first NUL, as puts(3) prints them, or all [`SIZE`] bytes if there is none.
     pub fn load(&self) -> Vec<u8> {
-        let mut string = Vec::new();
-        for cell in self.bytes() {
-            match cell.load(Ordering::Relaxed) {
-                0 => break,
-                byte => string.push(byte),
-            }
-        }
-        string
+        let bytes = self.bytes().iter().map(|byte| byte.load(Ordering::Relaxed));
+        let length = bytes.clone().position(|byte| byte == 0).unwrap_or(SIZE);
+        bytes.take(length).collect()
     }
 
     fn bytes(&self) -> &[AtomicU8; SIZE] {
@@ -105,11 +102,15 @@ fn is_removal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
 }
 
-fn failure(call: &str, error: io::Error) -> io::Error {
-    io::Error::other(format!(
-        "{call} failed: {error}\n\
-         Perhaps segment {KEY:#010x} (`ipcs -m`) has under {SIZE} bytes, or denies access\n\
-         to this user. Its owner or root can remove it: `ipcrm -M {KEY:#010x}`.\n\
-         Other causes: a limit (`ipcs -lm`, `ulimit -v`), lack of memory, a sandbox."
-    ))
+fn failure(call: &str, error: io::Error) -> String {
+    let limits = "a limit (`ipcs -lm`, `ulimit -v`), lack of memory";
+    let hint = match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::ENOMEM) => format!("Possible causes: {limits}."),
+        _ => format!(
+            "Perhaps segment {KEY:#010x} (`ipcs -m`) has under {SIZE} bytes, or denies access\n\
+             to this user. Its owner or root can remove it: `ipcrm -M {KEY:#010x}`.\n\
+             Other causes: {limits}, a sandbox."
+        ),
+    };
+    format!("{call} failed: {error}\n{hint}")
 }

@@ -131,7 +131,10 @@ fn a_run_that_does_not_get_the_lock_gives_up_after_ten_seconds() {
         let start = |mut command: Command| Started::of(command.args(["-g", "-p", "lost"]));
         for run in [command(), slow_timers].map(start) {
             let said = run.ends().fails(255).says("within 10 seconds");
-            said.says("lslocks").says("kill -CONT").says("kill -KILL");
+            let said = said.says("lslocks").says("readlink /proc/self/ns/ipc");
+            said.says("kill -CONT")
+                .says("kill -KILL")
+                .says("ask them or root");
             let waited = began.elapsed();
             assert!(
                 WINDOW.contains(&waited.as_secs()),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Command, Stdio};
 
 use crate::support::*;
@@ -27,6 +27,20 @@ fn every_flag_is_carried_out_though_output_cannot_be_written() {
         for flag in ["--help", "--version"] {
             Run::writing_to(full_device(), command().arg(flag)).fails(1);
         }
+    });
+}
+
+#[test]
+fn output_that_is_written_in_part_is_a_write_error() {
+    isolated(|| {
+        let (stdout, reader) = UnixStream::pair().expect("sockets can be had");
+        stdout
+            .set_nonblocking(true)
+            .expect("a socket need not block");
+        shmcli(["-p", &"x".repeat(4000)]).prints("");
+        let run = Run::writing_to(OwnedFd::from(stdout), command().args(["-g"].repeat(1000)));
+        run.fails(1).says("write error").says_reason(libc::EAGAIN);
+        drop(reader);
     });
 }
 
