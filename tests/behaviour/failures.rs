@@ -9,13 +9,12 @@ use crate::support::*;
 /// This call failed for this reason, and the run said what the user can do.
 #[track_caller]
 fn cannot_attach(run: Run, call: &str, reason: c_int) {
-    let said = run.fails(255).says(&format!("{call} failed"));
-    let said = said.says_reason(reason).says("`ipcs -lm`");
+    let said = run.fails(255).says(&format!("{call} failed|`ipcs -lm`"));
+    let said = said.says_reason(reason);
     if [libc::ENOSPC, libc::ENOMEM].contains(&reason) {
         said.does_not_say("ipcrm").does_not_say("sandbox");
     } else {
-        let said = said.says("4096 bytes").says("`ipcrm -M 0x00000c4c`");
-        said.says("sandbox");
+        said.says("4096 bytes|`ipcrm -M 0x00000c4c`|sandbox");
     }
 }
 

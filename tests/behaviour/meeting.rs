@@ -1,7 +1,5 @@
 //! Runs that meet on the segment: none sees another's work half done.
 
-use std::thread;
-
 use crate::support::*;
 
 /// A text of full length that no other number gives.
@@ -9,28 +7,22 @@ fn long_text(number: usize) -> String {
     format!("{number:x<width$}", width = SIZE - 1)
 }
 
-/// Calls the action with each number below `times`, all at once, and returns the results in this order.
-fn storm<T: Send>(times: usize, action: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let action = &action;
-    thread::scope(|scope| {
-        let start = |number| scope.spawn(move || action(number));
-        let threads: Vec<_> = (0..times).map(start).collect();
-        let results = threads.into_iter().map(|thread| thread.join());
-        results.map(|result| result.expect("it succeeds")).collect()
-    })
+/// Starts runs with these command lines, all at once, and returns them in this order when all have ended.
+fn storm(lines: impl Iterator<Item = String>) -> Vec<Run> {
+    let start = |line: String| Started::of(command().args(line.split(' ')));
+    let started: Vec<Started> = lines.map(start).collect();
+    started.into_iter().map(Started::ends).collect()
 }
 
 #[test]
 fn all_flags_of_a_run_are_carried_out_with_no_other_run_in_between() {
-    const RUNS: usize = 10;
     const GETS: usize = 100;
 
     isolated(|| {
-        storm(RUNS, |number| {
-            let text = long_text(number);
-            let gets = format!("-{}", "g".repeat(GETS));
-            shmcli(["-p", &text, &gets]).prints((text.clone() + "\n").repeat(GETS));
-        });
+        let line = |number| format!("-p {} -{}", long_text(number), "g".repeat(GETS));
+        for (number, run) in storm((0..10).map(line)).into_iter().enumerate() {
+            run.prints((long_text(number) + "\n").repeat(GETS));
+        }
     });
 }
 
@@ -40,14 +32,13 @@ fn of_many_swaps_at_once_each_text_is_read_by_exactly_one() {
 
     isolated(|| {
         shmcli(["-p", &long_text(SWAPS)]).prints("");
-        let swap = |number| shmcli(["-g", "-p", &long_text(number)]).stdout().to_vec();
-        let mut read = storm(SWAPS, swap);
-        read.push(shmcli(["-g"]).stdout().to_vec());
-        read.sort();
-        let texts = (0..=SWAPS).map(|number| (long_text(number) + "\n").into_bytes());
-        let mut texts: Vec<Vec<u8>> = texts.collect();
-        texts.sort();
-        assert!(read == texts, "a text is lost or read twice");
+        let mut runs = storm((0..SWAPS).map(|number| format!("-g -p {}", long_text(number))));
+        runs.push(shmcli(["-g"]));
+        for number in 0..=SWAPS {
+            let line = long_text(number) + "\n";
+            let readers = runs.iter().filter(|run| run.stdout() == line.as_bytes());
+            assert_eq!(readers.count(), 1, "runs that read text {number}");
+        }
     });
 }
 

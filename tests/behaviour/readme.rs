@@ -15,13 +15,13 @@ fn console_blocks() -> Vec<&'static str> {
 }
 
 /// The code, inline or in a block, that ends the list item with this start.
-fn recipe(start: &str) -> String {
+fn recipe(start: &str) -> &'static str {
     let mut items = README.split("\n- ").map(|item| item.split("\n\n").next());
     let item = items.find_map(|item| item?.strip_prefix(start));
-    let item = item.expect("the README has this recipe").trim_end();
+    let item = item.expect("the README has no such recipe").trim_end();
     let code = item.trim_end_matches('`').rsplit('`').next();
-    let code = code.expect("a recipe ends with code");
-    code.strip_prefix("sh\n").unwrap_or(code).to_owned() + "\n"
+    code.map(|code| code.trim_start_matches("sh\n"))
+        .unwrap_or_default()
 }
 
 /// A shell command for a user who has installed shmcli.
@@ -30,11 +30,6 @@ fn in_shell(shell: &str, script: &str) -> Command {
     let mut command = Command::new(shell);
     command.args(["-c", &format!("PATH='{folder}':$PATH; {script}")]);
     command
-}
-
-/// The script without its pauses.
-fn impatient(script: &str) -> String {
-    format!("sleep() {{ :; }}; {script}")
 }
 
 /// Does this in sh and, if there is one, in bash.
@@ -63,32 +58,37 @@ fn console_blocks_print_what_they_show() {
 }
 
 #[test]
-fn a_commands_output_is_stored_and_the_string_swapped() {
+fn recipes_store_swap_and_take() {
     in_each_shell(|shell| {
-        let store = recipe("Store what a command prints");
-        let script = format!("date() {{ echo '*  now'; }}; {store}");
-        Run::of(&mut in_shell(shell, &script)).prints("");
-        let script = format!("new='*  new'; {}printf %s \"$old\"", recipe("Swap"));
-        Run::of(&mut in_shell(shell, &script)).prints("*  now");
-        let script = format!("date() {{ false; }}; {store}");
-        Run::of(&mut in_shell(shell, &script)).ends_with(1, "");
-        shmcli(["-g"]).prints("*  new\n");
+        let run = |before: &str, start: &str, after: &str| {
+            let script = format!("{before}\n{}\n{after}", recipe(start));
+            Run::of(&mut in_shell(shell, &script))
+        };
+        run("date() { echo '*  now'; }", "Store what a command", "").prints("");
+        run("date() { false; }", "Store what a command", "").ends_with(1, "");
+        run("new='*  new'", "Swap", "echo \"$old\"").prints("*  now\n");
+        run("", "Take", "echo \"$text\"; shmcli -g").prints("*  new\n\n");
+        run("cat() { echo \"*  $1\"; }", "Store a file", "").prints("");
+        run("", "Take", "echo \"$text\"").prints("*  notes\n");
+        run("date() { echo '*  pipe'; }", "Store what a pipe", "").prints("");
+        run("", "Take", "echo \"$text\"").prints("*  pipe\n");
     });
 }
 
 #[test]
 fn waiting_ends_with_a_string_or_a_failure() {
     in_each_shell(|shell| {
-        let script = format!(
-            "{}printf %s \"$value\"",
-            recipe("After `shmcli -p ''`, wait")
-        );
+        let wait = recipe("After `shmcli -p ''`, wait");
         shmcli(["-p", ""]).prints("");
-        let run = Run::of(&mut in_shell(shell, &impatient(&script)));
+        let run = Run::of(&mut in_shell(shell, &format!("sleep() {{ :; }}; {wait}")));
         run.ends_with(0, "").says("no string");
-        let waiting = Started::of(&mut in_shell(shell, &script)).waits();
+        let waiting = in_shell(shell, &format!("{wait}\necho \"$value\""));
+        let waiting = Started::of(&mut { waiting }).waits();
         shmcli(["-p", "*  value"]).prints("");
-        waiting.ends().prints("*  value");
+        waiting.ends().prints("*  value\n");
+        let failing = format!("shmcli() {{ echo failed >&2; false; }}; {wait}");
+        let run = Run::of(&mut in_shell(shell, &failing)).ends_with(0, "");
+        run.says("failed\nno string").does_not_say("failed\nfailed");
     });
 }
 
@@ -97,7 +97,8 @@ fn a_private_string_touches_no_other() {
     in_each_shell(|shell| {
         needs_unshare(&["-Ur", "--ipc"]);
         shmcli(["-p", "of all"]).prints("");
-        Run::of(&mut in_shell(shell, &recipe("Use a private string"))).prints("only in here\n");
+        let run = Run::of(&mut in_shell(shell, recipe("Use a private string")));
+        run.prints("only in here\n");
         shmcli(["-g"]).prints("of all\n");
     });
 }

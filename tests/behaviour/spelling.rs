@@ -2,56 +2,45 @@
 
 use crate::support::*;
 
-/// Each command line stores this text and prints nothing.
+/// Each of these command lines, whose words have no spaces, stores this text and prints nothing.
 #[track_caller]
-fn all_put<const N: usize>(text: &str, command_lines: [&[&str]; N]) {
-    for args in command_lines {
+fn all_put(text: &str, command_lines: &[&str]) {
+    for line in command_lines {
         shmcli(["-p", "another"]).prints("");
-        shmcli(args).prints("");
+        shmcli(line.split(' ')).prints("");
         let stored = Segment::existing().string();
-        expect_bytes(&format!("what {args:?} stored"), &stored, text.as_bytes());
+        expect_bytes(&format!("what {line} stored"), &stored, text.as_bytes());
     }
 }
 
 #[test]
-fn a_text_stands_alone_or_joined_to_its_flag() {
-    isolated(|| all_put("x", [&["-p", "x"], &["-px"], &["--put", "x"], &["--put=x"]]));
+fn a_text_stands_alone_or_joined_to_its_flag_and_may_be_empty() {
+    isolated(|| {
+        all_put("x", &["-p x", "-px", "--put x", "--put=x"]);
+        all_put("", &["-p ", "--put ", "--put="]);
+    });
 }
 
 #[test]
 fn a_text_may_start_with_an_equals_sign() {
     isolated(|| {
-        all_put(
-            "=x",
-            [&["-p=x"], &["-p", "=x"], &["--put==x"], &["--put", "=x"]],
-        );
-        all_put("==x", [&["-p==x"], &["-p", "==x"], &["--put===x"]]);
-        all_put("=", [&["-p="], &["-p", "="], &["--put=="]]);
+        all_put("=x", &["-p=x", "-p =x", "--put==x", "--put =x"]);
+        all_put("==x", &["-p==x", "-p ==x", "--put===x"]);
+        all_put("=", &["-p=", "-p =", "--put=="]);
     });
-}
-
-#[test]
-fn a_text_may_be_empty() {
-    isolated(|| all_put("", [&["-p", ""], &["--put", ""], &["--put="]]));
 }
 
 #[test]
 fn a_text_may_look_like_a_flag() {
     isolated(|| {
-        let texts = "-g -p -- -h --help --put=3 -p=x -gp=x - -x --get";
-        for text in texts.split(' ') {
-            all_put(
-                text,
-                [&["-p", text], &[&format!("-p{text}")], &["--put", text]],
-            );
-            all_put(
-                text,
-                [&[&format!("--put={text}")], &["-p", "x", "-p", text]],
-            );
+        for text in "-g -p -- -h --help --put=3 -p=x -gp=x - -x --get".split(' ') {
+            for before in ["-p ", "-p", "--put ", "--put=", "-p x -p "] {
+                all_put(text, &[&format!("{before}{text}")]);
+            }
         }
-        all_put("g", [&["-pg"]]);
-        all_put("p", [&["-pp"]]);
-        all_put("-", [&["-p-"]]);
+        all_put("g", &["-pg"]);
+        all_put("p", &["-pp"]);
+        all_put("-", &["-p-"]);
     });
 }
 

@@ -11,6 +11,8 @@ fn a_string_goes_from_one_run_to_the_next() {
         shmcli(["-p", "hello"]).prints("");
         shmcli(["-g"]).prints("hello\n");
         shmcli(["-g"]).prints("hello\n");
+        shmcli(["-p", "and newlines\n\n"]).prints("");
+        shmcli(["-g"]).prints("and newlines\n\n\n");
     });
 }
 
@@ -73,11 +75,6 @@ fn every_byte_but_nul_is_text() {
         shmcli(["-p".into(), arg, "-g".into()]).prints([&text[..], b"\n"].concat());
         expect_bytes("the string", &Segment::existing().string(), &text);
     });
-}
-
-#[test]
-fn newlines_at_the_end_are_printed_and_one_more() {
-    isolated(|| shmcli(["-p", "x\n\n", "-g"]).prints("x\n\n\n"));
 }
 
 #[test]

@@ -8,33 +8,41 @@ use crate::support::*;
 const TIP_ON_FLAGS: &str = "The flags are -p TEXT, -g, -h and -V";
 const TIP_ON_TEXTS: &str = "Store a text with -p";
 
-/// These words are refused, with and without a segment, also after flags that are fine.
+/// This command line, whose words have no spaces, is refused, with and without a segment, also after flags that are fine.
 #[track_caller]
-fn refused(words: &[&str]) -> Run {
-    let after_others = [&["-p", "new", "-g"], words].concat();
-    shmcli(words).fails(2);
-    shmcli(&after_others).fails(2);
-    assert!(Segment::find().is_none(), "{words:?} made a segment");
+fn refused(line: &str) -> Run {
+    let after_others = format!("-p new -g {line}");
+    let both = || [line, &after_others].map(|line| shmcli(line.split(' ')).fails(2));
+    both();
+    assert!(Segment::find().is_none(), "{line} made a segment");
 
     let segment = Segment::holding(b"old");
     let before = segment.bytes();
-    let run = shmcli(words).fails(2);
-    shmcli(&after_others).fails(2);
-    let what = format!("the segment after {words:?}");
-    expect_bytes(&what, &segment.bytes(), &before);
+    let [run, _] = both();
+    expect_bytes("the segment", &segment.bytes(), &before);
     segment.remove().expect("it can be removed");
     run
 }
 
 #[test]
 fn unknown_flags_are_refused_with_a_tip_on_the_flags() {
+    // Of flags that are joined, the wrong one is named.
+    const JOINED: [&str; 6] = [
+        "-gx:-x",
+        "-xp:-x",
+        "-xptext:-x",
+        "-get:-e",
+        "-g=x:-=",
+        "--y=x:--y",
+    ];
+
     isolated(|| {
-        // Of flags that are joined, the wrong one is named.
-        let words =
-            "-x -gx:-x -xp:-x -xptext:-x -get:-e -g=x:-= -P -é --x --- --g --pu --putt=x:--putt -";
-        for word in words.split(' ') {
+        for word in "-x -P -é --x --- --g --pu --putt -"
+            .split(' ')
+            .chain(JOINED)
+        {
             let (word, named) = word.split_once(':').unwrap_or((word, word));
-            let said = refused(&[word]).says(&format!("unexpected argument \"{named}\"\n"));
+            let said = refused(word).says(&format!("unexpected argument \"{named}\"\n"));
             said.says(TIP_ON_FLAGS).does_not_say(TIP_ON_TEXTS);
         }
     });
@@ -44,12 +52,11 @@ fn unknown_flags_are_refused_with_a_tip_on_the_flags() {
 fn operands_are_refused_with_a_tip_on_texts() {
     isolated(|| {
         for line in ["hello", "-p x hello", "hello -g", "-g -- hello"] {
-            let words: Vec<&str> = line.split(' ').collect();
-            let said = refused(&words).says("unexpected argument \"hello\"");
+            let said = refused(line).says("unexpected argument \"hello\"");
             said.says(TIP_ON_TEXTS).does_not_say(TIP_ON_FLAGS);
         }
-        for words in [&[""][..], &["--", "-g"], &["--", "--"], &["--", "-p", "x"]] {
-            refused(words).says("unexpected argument");
+        for line in ["", "-- -g", "-- --", "-- -p x"] {
+            refused(line).says("unexpected argument");
         }
     });
 }
@@ -57,8 +64,8 @@ fn operands_are_refused_with_a_tip_on_texts() {
 #[test]
 fn a_put_without_a_text_is_refused_with_a_tip_on_the_empty_one() {
     isolated(|| {
-        for words in [&["-p"][..], &["--put"], &["-gp"], &["-p", "x", "-p"]] {
-            refused(words).says("-p needs a text").says("`-p ''`");
+        for line in ["-p", "--put", "-gp", "-p x -p"] {
+            refused(line).says("-p needs a text|`-p ''`");
         }
     });
 }
@@ -66,12 +73,10 @@ fn a_put_without_a_text_is_refused_with_a_tip_on_the_empty_one() {
 #[test]
 fn a_value_of_another_flag_is_refused_and_not_repeated() {
     isolated(|| {
-        for flag in ["--get", "--help", "--version"] {
-            for value in ["zz", "", "\u{1b}zz"] {
-                let said = refused(&[&format!("{flag}={value}")]);
-                let said = said.says(&format!("shmcli: {flag} takes no value\n"));
-                said.does_not_say("zz").says(TIP_ON_FLAGS);
-            }
+        for word in ["--get=zz", "--get=", "--help=zz", "--version=\u{1b}zz"] {
+            let flag = word.split('=').next().unwrap_or_default();
+            let said = refused(word).says(&format!("shmcli: {flag} takes no value\n"));
+            said.does_not_say("zz").says(TIP_ON_FLAGS);
         }
     });
 }
@@ -80,11 +85,9 @@ fn a_value_of_another_flag_is_refused_and_not_repeated() {
 fn a_text_that_is_too_long_is_refused_and_not_repeated() {
     isolated(|| {
         for length in [SIZE, SIZE + 1, 100_000] {
-            let text = "x".repeat(length);
-            let (joined, long) = (format!("-p{text}"), format!("--put={text}"));
-            for words in [&["-p", &text][..], &[&joined], &[&long]] {
-                let said = refused(words).says(&format!("{length} bytes"));
-                said.says("4095").does_not_say("xx");
+            for flag in ["-p ", "-p", "--put="] {
+                let run = refused(&format!("{flag}{}", "x".repeat(length)));
+                run.says(&format!("{length} bytes|4095")).does_not_say("xx");
             }
         }
     });
@@ -117,16 +120,9 @@ from left to right;literally;-p '' empties;shmcli -p hello;value=$(shmcli -g);ol
 \n  2    usage error: nothing was touched\n;\n  255  could not get the lock;no flag was carried out\n";
 
     isolated(|| {
-        let too_long = ["-p", &"x".repeat(SIZE), "-h", "operand"];
-        for words in [
-            &["-h"][..],
-            &["--help"],
-            &["-gh"],
-            &["-hx"],
-            &["-hptext"],
-            &too_long,
-        ] {
-            let run = shmcli(words);
+        let too_long = format!("-p {} -h operand", "x".repeat(SIZE));
+        for line in ["-h", "--help", "-gh", "-hx", "-hptext", &too_long] {
+            let run = shmcli(line.split(' '));
             let help = String::from_utf8_lossy(run.stdout()).into_owned();
             for part in PARTS.split(';') {
                 run.check(help.contains(part), part);
@@ -142,13 +138,9 @@ from left to right;literally;-p '' empties;shmcli -p hello;value=$(shmcli -g);ol
 #[test]
 fn version_is_the_package_version() {
     isolated(|| {
-        for words in [
-            &["-V"][..],
-            &["-Vptext"],
-            &["--version"],
-            &["-p", "x", "-V"],
-        ] {
-            shmcli(words).prints(concat!("shmcli ", env!("CARGO_PKG_VERSION"), "\n"));
+        for line in ["-V", "-Vptext", "--version", "-p x -V"] {
+            let version = concat!("shmcli ", env!("CARGO_PKG_VERSION"), "\n");
+            shmcli(line.split(' ')).prints(version);
         }
         assert!(Segment::find().is_none());
     });

@@ -11,7 +11,7 @@ use std::process::{self, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 use super::lock::{Lock, NAMESPACE};
-use super::place::{self, namespace, show};
+use super::place::{GUARD, namespace, show, this_test};
 use super::segment::Segment;
 
 /// Locked by all processes of a run of the tests. Runs that could meet share it, and no other program locks it.
@@ -35,13 +35,10 @@ pub fn run<T>(test: impl FnOnce() -> T) -> T {
 
 fn get_ready() -> io::Result<()> {
     show("Since unshare(1) can make no IPC namespace, the tests run in place, after any others.\n");
-    let mut guard = place::guard();
-    guard
-        .process_group(0)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let mut guard = this_test("env", GUARD);
+    guard.stdout(Stdio::null()).stderr(Stdio::null());
     // Its standard input ends with this process.
-    mem::forget(guard.stdin(Stdio::piped()).spawn()?);
+    mem::forget(guard.stdin(Stdio::piped()).process_group(0).spawn()?);
     Lock::take(TURN, libc::LOCK_EX)?.keep_in_children();
     put_back()
 }

@@ -10,10 +10,11 @@ use std::thread;
 use super::conditions::with_first_call;
 use super::in_place;
 
-/// Tells the process of a test which namespace it should have left, or one of the other two.
+/// Tells the process of a test which namespace it should have left, or one of the two below.
 const OUTSIDE: &str = "SHMCLI_TEST_OUTSIDE";
 const IN_PLACE: &str = "in place";
-const GUARD: &str = "guard";
+/// Makes the process call [`in_place::guard`].
+pub const GUARD: &str = "guard";
 
 /// The exit status of the process of a test that is skipped.
 const SKIPPED: i32 = 77;
@@ -57,11 +58,6 @@ fn in_its_own_process() {
     }
 }
 
-/// The process that calls [`in_place::guard`].
-pub fn guard() -> Command {
-    this_test("env", GUARD)
-}
-
 /// Runs this test with a time limit. It ends with these tests, too.
 fn limited(prefix: &str, outside: &str) -> Output {
     let command = this_test(&format!("timeout -s KILL {TIME_LIMIT} {prefix}"), outside);
@@ -73,7 +69,7 @@ fn limited(prefix: &str, outside: &str) -> Output {
 }
 
 /// This program for this test alone, started by the program that the prefix names.
-fn this_test(prefix: &str, outside: &str) -> Command {
+pub fn this_test(prefix: &str, outside: &str) -> Command {
     let mut words = prefix.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words);

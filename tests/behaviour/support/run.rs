@@ -138,9 +138,12 @@ impl Run {
         self
     }
 
+    /// The run said all of these parts, which `|` separates.
     #[track_caller]
-    pub fn says(self, part: &str) -> Run {
-        self.check(self.stderr().contains(part), &format!("to say: {part}"));
+    pub fn says(self, parts: &str) -> Run {
+        for part in parts.split('|') {
+            self.check(self.stderr().contains(part), &format!("to say: {part}"));
+        }
         self
     }
 
