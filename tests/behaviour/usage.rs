@@ -27,20 +27,11 @@ fn refused(line: &str) -> Run {
 #[test]
 fn unknown_flags_are_refused_with_a_tip_on_the_flags() {
     // Of flags that are joined, the wrong one is named.
-    const JOINED: [&str; 6] = [
-        "-gx:-x",
-        "-xp:-x",
-        "-xptext:-x",
-        "-get:-e",
-        "-g=x:-=",
-        "--y=x:--y",
-    ];
+    const JOINED: &str = "-gx:-x -xp:-x -xptext:-x -get:-e -g=x:-= --y=x:--y";
 
     isolated(|| {
-        for word in "-x -P -é --x --- --g --pu --putt -"
-            .split(' ')
-            .chain(JOINED)
-        {
+        let alone = "-x -P -é --x --- --g --pu --putt -".split(' ');
+        for word in alone.chain(JOINED.split(' ')) {
             let (word, named) = word.split_once(':').unwrap_or((word, word));
             let said = refused(word).says(&format!("unexpected argument \"{named}\"\n"));
             said.says(TIP_ON_FLAGS).does_not_say(TIP_ON_TEXTS);
