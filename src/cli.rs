@@ -1,4 +1,4 @@
-//! Makes the command line a list of steps. `-p` and `-g` are read as getopt(3) reads them with `p:g`.
+//! Makes the command line a list of steps. Short flags are read as getopt(3) reads them with `p:g`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -44,19 +44,19 @@ pub fn parse(args: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Step>, Stop> {
     let matches = command().try_get_matches_from(split_texts(args));
     let matches = matches.map_err(from_clap)?;
 
-    // clap lists its finds per flag. Sorted by index, they are in the order of the command line.
-    let mut finds: Vec<(usize, &Result<Step, String>)> = Vec::new();
+    // clap groups values by flag. Sorted by index, they are in the order of the command line.
+    let mut found: Vec<(usize, &Result<Step, String>)> = Vec::new();
     for flag in matches.ids().map(Id::as_str) {
         let indices = matches.indices_of(flag).unwrap_or_default();
-        finds.extend(indices.zip(matches.get_many(flag).unwrap_or_default()));
+        found.extend(indices.zip(matches.get_many(flag).unwrap_or_default()));
     }
-    finds.sort_by_key(|&(index, _)| index);
-    let steps = finds.into_iter().map(|(_, step)| step.clone());
+    found.sort_by_key(|&(index, _)| index);
+    let steps = found.into_iter().map(|(_, step)| step.clone());
     steps.collect::<Result<_, _>>().map_err(Stop::Usage)
 }
 
-/// The flags, each with its step. clap is here for long flags, the help and errors. It keeps the indices of values only,
-/// so `-g` gets an empty value.
+/// The flags, each with its step. clap gives long flags and the help, and finds errors. It keeps the indices of values
+/// only, so `-g` gets an empty value to have a place in the order.
 fn command() -> Command {
     Command::new("shmcli")
         .version(env!("CARGO_PKG_VERSION"))
@@ -77,6 +77,7 @@ fn command() -> Command {
         ])
 }
 
+/// Makes a step of a flag's value. An error is a value for clap too, so that a later `-h` still shows the help.
 fn step(from_value: fn(OsString) -> Result<Step, String>) -> impl TypedValueParser {
     OsStringValueParser::new().map(from_value)
 }
@@ -85,7 +86,7 @@ fn step(from_value: fn(OsString) -> Result<Step, String>) -> impl TypedValuePars
 fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     let mut words = Vec::new();
     while let Some(mut word) = args.next() {
-        let text = match start_of_text(&word) {
+        let text = match text_start(&word) {
             Some(start) if start < word.len() => Some(word.split_off(start)),
             Some(_) => args.next(), // the text is the next word
             None => None,
@@ -96,8 +97,8 @@ fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     words
 }
 
-/// Where a text may begin: at 2 in `-p` and `-px`, at 3 in `-gpx`, nowhere in `-g`. clap itself splits `--put=x`.
-fn start_of_text(word: &[u8]) -> Option<usize> {
+/// The index after the `-p` of a word: 2 in `-p` and `-px`, 3 in `-gpx`, none in `-g`. clap itself splits `--put=x`.
+fn text_start(word: &[u8]) -> Option<usize> {
     match word {
         b"--put" => Some(word.len()),
         [b'-', b'-', ..] => None,
@@ -107,10 +108,9 @@ fn start_of_text(word: &[u8]) -> Option<usize> {
 }
 
 fn from_clap(error: clap::Error) -> Stop {
-    // The flag or operand that is wrong: `-x` for `-gx`, `--get` for `--get=x`.
+    // The wrong flag or operand, such as `-x` for `-gx`. Debug escapes what is not printable. A long word is cut.
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
-    // Debug escapes what is not printable. A long word is cut to fit a line.
     let quoted = match format!("{word:?}") {
         long if long.chars().count() > 25 => format!("{long:.24}\"..."),
         short => short,

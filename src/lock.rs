@@ -1,4 +1,4 @@
-//! One run at a time, so that texts do not mix and swaps (`-g -p TEXT`) lose none, by a lock of the kernel: flock(2).
+//! Takes flock(2), so that runs go one at a time: texts do not mix, and no swap (`-g -p TEXT`) loses a text.
 
 use std::fs::File;
 use std::io;
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 /// directory or container. They might not share a file in `/tmp`.
 const NAMESPACE: &str = "/proc/self/ns/ipc";
 
-/// Locked if [`NAMESPACE`] does not exist. Keeps out only runs that lock it too.
+/// Locked if [`NAMESPACE`] does not exist. Only runs that lock the same directory then wait for each other.
 const ROOT: &str = "/";
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The pause between tries doubles, from the first to the longest.
+/// The pause between tries doubles, from the first to the longest: a run is quick, but many may wait.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -74,9 +74,9 @@ fn timed_out() -> String {
     let seconds = TIMEOUT.as_secs();
     format!(
         "could not get the lock within {seconds} seconds\n\
-         `lslocks`, as root outside containers, shows who has locked the file that\n\
-         `readlink {NAMESPACE}` names (without it, this run's root directory).\n\
-         If that process is stopped, resume it (`kill -CONT PID`) or end it\n\
-         (`kill -KILL PID`). If it is another user's, ask them or root."
+         Look for the process that holds it with `lslocks`, as root outside containers:\n\
+         the lock is on the file that `readlink {NAMESPACE}` names, or, if\n\
+         there is none, on this run's root directory. If that process is stopped, resume\n\
+         it (`kill -CONT PID`) or end it (`kill -KILL PID`), or ask its user or root to."
     )
 }

@@ -1,7 +1,7 @@
 //! Carries out the steps of the command line on the segment, prints, and picks the exit status.
 
-// The C library calls `main` itself: Rust's runtime would make a run a tenth slower, turn a closed standard output into
-// /dev/null, and ignore SIGPIPE, which should end a run whose reader is gone.
+// The C library calls `main`, without Rust's runtime. That would make a run a tenth slower, turn a closed standard
+// output into /dev/null, and ignore SIGPIPE, which should end a run whose reader is gone.
 #![no_main]
 
 mod cli;
@@ -59,7 +59,7 @@ fn run(args: impl Iterator<Item = Vec<u8>>) -> Result<(), (Status, String)> {
 /// Carries out the steps under the lock, and returns what to print after it is released: a slow reader must not keep
 /// other runs waiting.
 fn carry_out(steps: Vec<Step>) -> Result<Vec<u8>, String> {
-    // Released last, after the segment is detached. Without a name, as `_`, it would be released at once.
+    // Dropped last, after the segment. A plain `_` would drop it at once.
     let _lock = Lock::acquire()?;
     let segment = Segment::attach()?;
     let mut output = Vec::new();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;
 
-/// Limit of retries if the segment is removed between shmget and shmat.
+/// Limit of retries after a removal between shmget and shmat, since the same error may have a cause that lasts.
 const MAX_RETRIES: u32 = 1000;
 
 /// A text that fits the segment, and the NUL that ends it there.
@@ -23,19 +23,18 @@ impl Text {
     pub fn new(text: &[u8]) -> Result<Text, String> {
         let (length, limit) = (text.len(), Text::MAX_LENGTH);
         if length > limit {
-            return Err(format!("the text has {length} bytes, the limit is {limit}"));
+            return Err(format!("the text has {length} bytes; the limit is {limit}"));
         }
         Ok(Text([text, b"\0"].concat()))
     }
 }
 
-/// The segment, attached until this is dropped. Its bytes are atomics, because programs that do not
-/// take the lock may write to them at any moment.
+/// The segment, attached until this is dropped. Its bytes are atomics, because programs that do not take the lock may
+/// write to them at any moment.
 pub struct Segment(*const [AtomicU8; SIZE]);
 
 impl Segment {
-    /// Gets the segment, creating it if it does not exist, and attaches it: shmget(2) and shmat(2). The error tells which
-    /// of these calls failed, and what may be the cause.
+    /// Gets the segment, creating it if it does not exist, and attaches it: shmget(2) and shmat(2).
     pub fn attach() -> Result<Segment, String> {
         let mut retries = 0;
         loop {
@@ -61,8 +60,7 @@ impl Segment {
     /// Returns the bytes before the first NUL, as puts(3) prints them, or all [`SIZE`] bytes if there is none.
     pub fn load(&self) -> Vec<u8> {
         let bytes = self.bytes().iter().map(|byte| byte.load(Ordering::Relaxed));
-        let length = bytes.clone().position(|byte| byte == 0).unwrap_or(SIZE);
-        bytes.take(length).collect()
+        bytes.take_while(|&byte| byte != 0).collect()
     }
 
     fn bytes(&self) -> &[AtomicU8; SIZE] {

@@ -128,7 +128,7 @@ fn a_run_that_does_not_get_the_lock_gives_up_after_ten_seconds() {
         let start = |mut command: Command| Started::of(command.args(["-g", "-p", "lost"]));
         for run in [command(), slow_timers].map(start) {
             let said = run.ends().fails(255).says("within 10 seconds|lslocks");
-            said.says("readlink /proc/self/ns/ipc|kill -CONT|kill -KILL|ask them or root");
+            said.says("readlink /proc/self/ns/ipc|kill -CONT|kill -KILL|ask its user or root");
             let waited = began.elapsed().as_secs();
             assert!((10..20).contains(&waited), "a run waited {waited} s");
         }

@@ -17,11 +17,11 @@ fn random_command_lines_do_what_the_rules_say() {
         let mut random = Random(RandomState::new().build_hasher().finish() | 1);
         let segment = Segment::create(SIZE, 0o666);
         segment.write(&[random.byte(); SIZE]);
+        let mut bytes = segment.bytes();
         for _ in 0..COMMAND_LINES {
-            let before = segment.bytes();
             let mut line = Line {
                 args: Vec::new(),
-                bytes: before.clone(),
+                bytes: bytes.clone(),
                 printed: Vec::new(),
             };
             for _ in 0..random.below(6) {
@@ -32,12 +32,12 @@ fn random_command_lines_do_what_the_rules_say() {
                 let error = errors[random.below(errors.len())].split(' ');
                 line.args.extend(error.map(OsString::from));
                 shmcli(line.args).fails(2);
-                expect_bytes("the segment", &segment.bytes(), &before);
             } else {
                 line.args.extend(random.one_in(4).then(|| "--".into()));
                 shmcli(line.args).prints(line.printed);
-                expect_bytes("the segment", &segment.bytes(), &line.bytes);
+                bytes = line.bytes;
             }
+            expect_bytes("the segment", &segment.bytes(), &bytes);
         }
     });
 }

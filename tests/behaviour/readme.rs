@@ -64,28 +64,31 @@ fn recipes_store_swap_and_take() {
             let script = format!("{before}\n{}\n{after}", recipe(start));
             Run::of(&mut in_shell(shell, &script))
         };
-        run("date() { echo '*  now'; }", "Store what a command", "").prints("");
-        run("date() { false; }", "Store what a command", "").ends_with(1, "");
-        run("new='*  new'", "Swap", "echo \"$old\"").prints("*  now\n");
-        run("", "Take", "echo \"$text\"; shmcli -g").prints("*  new\n\n");
         run("cat() { echo \"*  $1\"; }", "Store a file", "").prints("");
-        run("", "Take", "echo \"$text\"").prints("*  notes\n");
-        run("date() { echo '*  pipe'; }", "Store what a pipe", "").prints("");
-        run("", "Take", "echo \"$text\"").prints("*  pipe\n");
+        run("cat() { false; }", "Store a file", "").ends_with(1, "");
+        run("new='*  new'", "Swap", "echo \"$old\"").prints("*  notes\n");
+        run("", "Take", "echo \"$text\"; shmcli -g").prints("*  new\n\n");
+        run(
+            "date() { echo '*  pipe'; }",
+            "Store what a pipe",
+            "shmcli -g",
+        )
+        .prints("*  pipe\n");
     });
 }
 
 #[test]
 fn waiting_ends_with_a_string_or_a_failure() {
     in_each_shell(|shell| {
-        let wait = recipe("After `shmcli -p ''`, wait");
+        let wait = recipe("Wait");
         shmcli(["-p", ""]).prints("");
         let run = Run::of(&mut in_shell(shell, &format!("sleep() {{ :; }}; {wait}")));
         run.ends_with(0, "").says("no string");
-        let waiting = in_shell(shell, &format!("{wait}\necho \"$value\""));
-        let waiting = Started::of(&mut { waiting }).waits();
-        shmcli(["-p", "*  value"]).prints("");
-        waiting.ends().prints("*  value\n");
+        let mut waiting = in_shell(shell, &format!("{wait}\necho \"$text\""));
+        let waiting = Started::of(&mut waiting).waits();
+        shmcli(["-p", "*  text"]).prints("");
+        waiting.ends().prints("*  text\n");
+        shmcli(["-g"]).prints("\n");
         let failing = format!("shmcli() {{ echo failed >&2; false; }}; {wait}");
         let run = Run::of(&mut in_shell(shell, &failing)).ends_with(0, "");
         run.says("failed\nno string").does_not_say("failed\nfailed");
@@ -97,7 +100,7 @@ fn a_private_string_touches_no_other() {
     in_each_shell(|shell| {
         needs_unshare(&["-Ur", "--ipc"]);
         shmcli(["-p", "of all"]).prints("");
-        let run = Run::of(&mut in_shell(shell, recipe("Use a private string")));
+        let run = Run::of(&mut in_shell(shell, recipe("Give one command its own")));
         run.prints("only in here\n");
         shmcli(["-g"]).prints("of all\n");
     });

@@ -213,9 +213,10 @@ pub fn shown(bytes: &[u8]) -> String {
 /// Compares what there is with what is expected.
 #[track_caller]
 pub fn expect_bytes(what: &str, got: &[u8], expected: &[u8]) {
-    let (is, should) = (shown(got), shown(expected));
     assert!(
         got == expected,
-        "{what}\n  expected: {should}\n  got:      {is}"
+        "{what}\n  expected: {}\n  got:      {}",
+        shown(expected),
+        shown(got)
     );
 }
