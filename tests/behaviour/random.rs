@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use crate::support::*;
 
-const COMMAND_LINES: usize = 1_000;
+const COMMAND_LINES: usize = 500;
 
 #[test]
 fn random_command_lines_do_what_the_rules_say() {

@@ -95,7 +95,10 @@ fn put_back() -> io::Result<()> {
         kept => kept?,
     };
     if keep(file("replaced"))? {
-        show("Killed tests have kept a segment, which is back. What was there is in its file.\n");
+        let replaced = file("replaced");
+        show(&format!(
+            "Killed tests kept a segment. It is back, and what was there is in {replaced:?}.\n"
+        ));
     }
     let _runs_wait = Lock::take(NAMESPACE, libc::LOCK_EX)?;
     let end = kept.iter().take_while(|&&byte| byte != b'\n').count();
