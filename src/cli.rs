@@ -1,7 +1,7 @@
-//! Makes the command line a list of steps. Short flags are read as getopt(3) reads them with `p:g`.
+//! Turns the command line into a list of steps. Short flags are read as getopt(3) reads them with `p:g`.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
@@ -16,7 +16,7 @@ pub enum Step {
     Get,
 }
 
-/// Instead of steps: a text to show (help or version), or a usage error with this message.
+/// What there is instead of steps: a text to show (help or version), or the message of a usage error.
 pub enum Stop {
     Show(String),
     Usage(String),
@@ -25,8 +25,8 @@ pub enum Stop {
 const FLAGS_TIP: &str = "The flags are -p TEXT, -g, -h and -V, before any `--`: see `shmcli -h`.";
 const TEXT_TIP: &str = "Store a text with -p, in quotes if it has several words: -p 'two words'.";
 const AFTER_HELP: &str = "\
-Flags are carried out from left to right. TEXT is stored literally, whatever it
-looks like: -p -g stores '-g', and -p '' empties the string.
+-p and -g act from left to right. TEXT is stored literally, whatever it looks
+like: -p -g stores '-g', -p '' empties the string. Every user can read it.
 
 Examples:
   shmcli -p hello               store a string
@@ -35,7 +35,7 @@ Examples:
 
 Exit status:
   0    every flag was carried out, or help or the version was printed
-  1    write error: output may be incomplete, what -p stored stays stored
+  1    write error: output may be incomplete; what -p stored stays stored
   2    usage error: nothing was touched
   255  could not get the lock or the segment: no flag was carried out";
 
@@ -43,20 +43,20 @@ Exit status:
 pub fn parse(args: impl Iterator<Item = Vec<u8>>) -> Result<Vec<Step>, Stop> {
     let matches = command().try_get_matches_from(split_texts(args));
     let matches = matches.map_err(from_clap)?;
-
     // clap groups values by flag. Sorted by index, they are in the order of the command line.
-    let mut found: Vec<(usize, &Result<Step, String>)> = Vec::new();
+    let mut found = Vec::new();
     for flag in matches.ids().map(Id::as_str) {
+        let steps = matches.get_many::<Result<Step, String>>(flag);
         let indices = matches.indices_of(flag).unwrap_or_default();
-        found.extend(indices.zip(matches.get_many(flag).unwrap_or_default()));
+        found.extend(indices.zip(steps.unwrap_or_default()));
     }
     found.sort_by_key(|&(index, _)| index);
     let steps = found.into_iter().map(|(_, step)| step.clone());
     steps.collect::<Result<_, _>>().map_err(Stop::Usage)
 }
 
-/// The flags, each with its step. clap gives long flags and the help, and finds errors. It keeps the indices of values
-/// only, so `-g` gets an empty value to have a place in the order.
+/// The flags, each with its step. clap is here for the long flags, the help, and the search for errors. It keeps the
+/// indices of values only, so `-g` gets an empty value to have a place in the order.
 fn command() -> Command {
     Command::new("shmcli")
         .version(env!("CARGO_PKG_VERSION"))
@@ -68,7 +68,7 @@ fn command() -> Command {
             arg!(-p --put <TEXT> ...)
                 .help(format!("Store TEXT, of up to {} bytes", Text::MAX_LENGTH))
                 .allow_hyphen_values(true)
-                .value_parser(step(|text| Text::new(text.as_bytes()).map(Step::Put))),
+                .value_parser(step(|text| Text::new(text.into_vec()).map(Step::Put))),
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
@@ -77,12 +77,12 @@ fn command() -> Command {
         ])
 }
 
-/// Makes a step of a flag's value. An error is a value for clap too, so that a later `-h` still shows the help.
+/// Turns a flag's value into a step. A bad text's error is kept as a value: clap would stop at it, before a later `-h`.
 fn step(from_value: fn(OsString) -> Result<Step, String>) -> impl TypedValueParser {
     OsStringValueParser::new().map(from_value)
 }
 
-/// Splits `-px` into `-p` and `x`, because clap would take the `=` off `-p=x`. Skips texts: `-p -px` stays as it is.
+/// Splits `-px` into `-p` and `x`, because clap would take the `=` off `-p=x`. Texts are left alone: `-p -px` stays.
 fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     let mut words = Vec::new();
     while let Some(mut word) = args.next() {
@@ -97,24 +97,24 @@ fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     words
 }
 
-/// The index after the `-p` of a word: 2 in `-p` and `-px`, 3 in `-gpx`, none in `-g`. clap itself splits `--put=x`.
+/// Where in a word the text of `-p` starts: 2 in `-px`, 3 in `-gpx`. At the end, as in `-p`, it is the next word.
 fn text_start(word: &[u8]) -> Option<usize> {
     match word {
         b"--put" => Some(word.len()),
-        [b'-', b'-', ..] => None,
+        [b'-', b'-', ..] => None, // clap itself splits `--put=x`
         [b'-', ..] => Some(word.iter().position(|&byte| byte == b'p')? + 1),
         _ => None,
     }
 }
 
 fn from_clap(error: clap::Error) -> Stop {
-    // The wrong flag or operand, such as `-x` for `-gx`. Debug escapes what is not printable. A long word is cut.
+    // The wrong flag or operand, such as `-x` for `-gx`. Debug escapes what is not printable. Long words are cut.
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
-    let quoted = match format!("{word:?}") {
-        long if long.chars().count() > 25 => format!("{long:.24}\"..."),
-        short => short,
-    };
+    let mut quoted = format!("{word:?}");
+    if quoted.chars().count() > 25 {
+        quoted = format!("{quoted:.24}...");
+    }
     Stop::Usage(match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return Stop::Show(error.to_string()),
         ErrorKind::InvalidValue => "-p needs a text\n`-p ''` stores an empty one.".to_owned(),

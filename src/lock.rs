@@ -1,4 +1,4 @@
-//! Takes flock(2), so that runs go one at a time: texts do not mix, and no swap (`-g -p TEXT`) loses a text.
+//! Makes runs take turns by a flock(2) lock: texts do not mix, and no swap (`-g -p TEXT`) loses a text.
 
 use std::fs::File;
 use std::io;
@@ -10,44 +10,38 @@ use std::time::{Duration, Instant};
 /// directory or container. They might not share a file in `/tmp`.
 const NAMESPACE: &str = "/proc/self/ns/ipc";
 
-/// Locked if [`NAMESPACE`] does not exist. Only runs that lock the same directory then wait for each other.
+/// Locked instead if [`NAMESPACE`] does not exist. Then only runs that lock the same directory wait for each other.
 const ROOT: &str = "/";
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The pause between tries doubles, from the first to the longest: a run is quick, but many may wait.
+/// Pauses between tries double: short at first, since a run is quick, and longer later, since many may wait.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// The lock, held until this is dropped or the process ends.
-pub struct Lock {
-    _file: File,
-}
-
-impl Lock {
-    /// Acquires the lock, after waiting for other runs to release it.
-    ///
-    /// A blocking flock has no time limit, so this tries again and again. alarm(2) could end the wait, but would
-    /// replace an alarm set by this program's caller.
-    ///
-    /// Fails if the file cannot be opened or locked, or if others hold the lock for [`TIMEOUT`].
-    pub fn acquire() -> Result<Lock, String> {
-        let file = match File::open(NAMESPACE) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(ROOT),
-            result => result,
-        };
-        let file = file.map_err(failure)?;
-        let start = Instant::now();
-        let mut pause = FIRST_PAUSE;
-        while !try_lock(&file).map_err(failure)? {
-            if start.elapsed() >= TIMEOUT {
-                return Err(timed_out());
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
+/// Acquires the lock, after waiting for other runs to release it. It is held until the returned file is dropped or the
+/// process ends.
+///
+/// A blocking flock has no time limit, so this tries again and again. alarm(2) could end the wait, but would replace an
+/// alarm set by this program's caller.
+///
+/// Fails if the file cannot be opened or locked, or if others hold the lock for [`TIMEOUT`].
+pub fn acquire() -> Result<File, String> {
+    let file = match File::open(NAMESPACE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(ROOT),
+        result => result,
+    };
+    let file = file.map_err(failure)?;
+    let start = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    while !try_lock(&file).map_err(failure)? {
+        if start.elapsed() >= TIMEOUT {
+            return Err(timed_out());
         }
-        Ok(Lock { _file: file })
+        thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    Ok(file)
 }
 
 /// Returns `false` if the lock is taken. `File::try_lock` does this from Rust 1.89 on.
@@ -66,7 +60,7 @@ fn failure(error: io::Error) -> String {
     format!(
         "could not get the lock: {error}\n\
          A run opens {NAMESPACE}, or {ROOT} if that does not exist, and locks it\n\
-         with flock(2). A sandbox or a limit on open files (`ulimit -n`) may forbid that."
+         with flock(2). A sandbox or a limit on open files (`ulimit -n`) may prevent it."
     )
 }
 
@@ -74,9 +68,9 @@ fn timed_out() -> String {
     let seconds = TIMEOUT.as_secs();
     format!(
         "could not get the lock within {seconds} seconds\n\
-         Look for the process that holds it with `lslocks`, as root outside containers:\n\
-         the lock is on the file that `readlink {NAMESPACE}` names, or, if\n\
-         there is none, on this run's root directory. If that process is stopped, resume\n\
-         it (`kill -CONT PID`) or end it (`kill -KILL PID`), or ask its user or root to."
+         Find the process that holds it: run `lslocks`, as root, outside any container.\n\
+         The lock is on the file that `readlink {NAMESPACE}` names (if missing,\n\
+         on this run's root directory). If the process is suspended, resume it\n\
+         (`kill -CONT PID`) or end it (`kill -KILL PID`), or ask its user or root to."
     )
 }

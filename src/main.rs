@@ -1,7 +1,7 @@
 //! Carries out the steps of the command line on the segment, prints, and picks the exit status.
 
-// The C library calls `main`, without Rust's runtime. That would make a run a tenth slower, turn a closed standard
-// output into /dev/null, and ignore SIGPIPE, which should end a run whose reader is gone.
+// The C library calls `main`, without Rust's runtime, which would make a run a tenth slower, turn a closed standard
+// output into /dev/null, and ignore SIGPIPE. That should end a run whose reader is gone.
 #![no_main]
 
 mod cli;
@@ -14,7 +14,6 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, IntoRawFd};
 
 use cli::{Step, Stop};
-use lock::Lock;
 use segment::Segment;
 
 /// The exit statuses of failed runs, and what they promise to scripts.
@@ -56,11 +55,11 @@ fn run(args: impl Iterator<Item = Vec<u8>>) -> Result<(), (Status, String)> {
     })
 }
 
-/// Carries out the steps under the lock, and returns what to print after it is released: a slow reader must not keep
-/// other runs waiting.
+/// Carries out the steps under the lock, and returns the output, to print once the lock is released: a slow reader must
+/// not keep other runs waiting.
 fn carry_out(steps: Vec<Step>) -> Result<Vec<u8>, String> {
     // Dropped last, after the segment. A plain `_` would drop it at once.
-    let _lock = Lock::acquire()?;
+    let _lock = lock::acquire()?;
     let segment = Segment::attach()?;
     let mut output = Vec::new();
     for step in steps {

@@ -1,4 +1,4 @@
-//! The shared memory segment: all calls of System V are here.
+//! The shared memory segment: all System V calls are here.
 
 use std::ffi::c_int;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;
 
-/// Limit of retries after a removal between shmget and shmat, since the same error may have a cause that lasts.
+/// How often to retry if the segment is removed between shmget and shmat: the same error can also be permanent.
 const MAX_RETRIES: u32 = 1000;
 
 /// A text that fits the segment, and the NUL that ends it there.
@@ -20,12 +20,13 @@ impl Text {
     pub const MAX_LENGTH: usize = SIZE - 1;
 
     /// Fails if the text is longer than [`Text::MAX_LENGTH`].
-    pub fn new(text: &[u8]) -> Result<Text, String> {
+    pub fn new(mut text: Vec<u8>) -> Result<Text, String> {
         let (length, limit) = (text.len(), Text::MAX_LENGTH);
         if length > limit {
             return Err(format!("the text has {length} bytes; the limit is {limit}"));
         }
-        Ok(Text([text, b"\0"].concat()))
+        text.push(0);
+        Ok(Text(text))
     }
 }
 
@@ -46,8 +47,8 @@ impl Segment {
         }
     }
 
-    /// Empties the string, then stores the text from its NUL back to its first byte. Until that is there, the string is
-    /// empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
+    /// Empties the string, then stores the text from its NUL back to its first byte. Until that is stored, the string
+    /// is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
         // Release keeps these stores in order. `load` can be Relaxed: the lock puts runs in order.
