@@ -1,4 +1,4 @@
-//! Turns the command line into a list of steps. Short flags are read as getopt(3) reads them with `p:g`.
+//! Turns the command line into a list of steps. Short flags are read as getopt(3) reads them with `p:ghV`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -16,14 +16,15 @@ pub enum Step {
     Get,
 }
 
-/// What there is instead of steps: a text to show (help or version), or the message of a usage error.
+/// Why there are no steps: a text to show (help or version), or the message of a usage error.
 pub enum Stop {
     Show(String),
     Usage(String),
 }
 
-const FLAGS_TIP: &str = "The flags are -p TEXT, -g, -h and -V, before any `--`: see `shmcli -h`.";
-const TEXT_TIP: &str = "Store a text with -p, in quotes if it has several words: -p 'two words'.";
+const FLAGS_TIP: &str =
+    "The flags are -p TEXT, -g, -h and -V; they go before any `--`. See `shmcli -h`.";
+const TEXT_TIP: &str = "Store a text with -p, quoted if it has several words. See `shmcli -h`.";
 const AFTER_HELP: &str = "\
 -p and -g act from left to right. TEXT is stored literally, whatever it looks
 like: -p -g stores '-g', -p '' empties the string. Every user can read it.
@@ -77,12 +78,12 @@ fn command() -> Command {
         ])
 }
 
-/// Turns a flag's value into a step. A bad text's error is kept as a value: clap would stop at it, before a later `-h`.
+/// A parser from a flag's value to a step. An error is kept as a value: clap would stop at it, before a later `-h`.
 fn step(from_value: fn(OsString) -> Result<Step, String>) -> impl TypedValueParser {
     OsStringValueParser::new().map(from_value)
 }
 
-/// Splits `-px` into `-p` and `x`, because clap would take the `=` off `-p=x`. Texts are left alone: `-p -px` stays.
+/// Splits `-px` into `-p` and `x`, because clap would take the `=` off `-p=x`. No text is split: in `-p -px`, it is `-px`.
 fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     let mut words = Vec::new();
     while let Some(mut word) = args.next() {
@@ -97,7 +98,7 @@ fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     words
 }
 
-/// Where in a word the text of `-p` starts: 2 in `-px`, 3 in `-gpx`. At the end, as in `-p`, it is the next word.
+/// Where in a word the text of `-p` starts: 2 in `-px`, 3 in `-gpx`. If that is its end, the text is the next word.
 fn text_start(word: &[u8]) -> Option<usize> {
     match word {
         b"--put" => Some(word.len()),

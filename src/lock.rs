@@ -1,4 +1,4 @@
-//! Makes runs take turns by a flock(2) lock: texts do not mix, and no swap (`-g -p TEXT`) loses a text.
+//! Makes runs take turns with a flock(2) lock: texts do not mix, and no run comes between the flags of a swap.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +15,7 @@ const ROOT: &str = "/";
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Pauses between tries double: short at first, since a run is quick, and longer later, since many may wait.
+/// The pause between tries doubles: short at first, since a run is quick, and longer later, since many may wait.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 /// A blocking flock has no time limit, so this tries again and again. alarm(2) could end the wait, but would replace an
 /// alarm set by this program's caller.
 ///
-/// Fails if the file cannot be opened or locked, or if others hold the lock for [`TIMEOUT`].
+/// Fails if the file cannot be opened or locked, or if no try within [`TIMEOUT`] gets the lock.
 pub fn acquire() -> Result<File, String> {
     let file = match File::open(NAMESPACE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(ROOT),
@@ -69,8 +69,8 @@ fn timed_out() -> String {
     format!(
         "could not get the lock within {seconds} seconds\n\
          Find the process that holds it: run `lslocks`, as root, outside any container.\n\
-         The lock is on the file that `readlink {NAMESPACE}` names (if missing,\n\
-         on this run's root directory). If the process is suspended, resume it\n\
-         (`kill -CONT PID`) or end it (`kill -KILL PID`), or ask its user or root to."
+         The lock is on what `readlink {NAMESPACE}` names here (if missing,\n\
+         on this run's root directory). Resume the process if it is suspended\n\
+         (`kill -CONT PID`), else end it (`kill -KILL PID`), or ask its user or root to."
     )
 }

@@ -1,7 +1,7 @@
 //! Carries out the steps of the command line on the segment, prints, and picks the exit status.
 
 // The C library calls `main`, without Rust's runtime, which would make a run a tenth slower, turn a closed standard
-// output into /dev/null, and ignore SIGPIPE. That should end a run whose reader is gone.
+// output into /dev/null, and ignore SIGPIPE, the signal that is to end a run whose reader is gone.
 #![no_main]
 
 mod cli;
@@ -23,7 +23,7 @@ enum Status {
     /// Usage error. Nothing was touched.
     Usage = 2,
     /// The run could not get the lock or the segment. No flag was carried out.
-    Access = 255,
+    Access = 255, // the -1 of the C program
 }
 
 #[unsafe(no_mangle)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;
 
-/// How often to retry if the segment is removed between shmget and shmat: the same error can also be permanent.
+/// Limit of retries if the segment is removed between shmget and shmat, since the same error can be permanent.
 const MAX_RETRIES: u32 = 1000;
 
 /// A text that fits the segment, and the NUL that ends it there.
@@ -41,14 +41,14 @@ impl Segment {
         loop {
             let id = shmget().map_err(|error| failure("shmget", error))?;
             match shmat(id) {
-                Err(error) if is_removal(&error) && retries < MAX_RETRIES => retries += 1,
+                Err(error) if may_be_removal(&error) && retries < MAX_RETRIES => retries += 1,
                 result => return result.map_err(|error| failure("shmat", error)),
             }
         }
     }
 
-    /// Empties the string, then stores the text from its NUL back to its first byte. Until that is stored, the string
-    /// is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
+    /// Empties the string, then stores the text from its NUL back to its first byte. Until the first byte is stored,
+    /// the string is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
         // Release keeps these stores in order. `load` can be Relaxed: the lock puts runs in order.
@@ -96,19 +96,19 @@ fn shmat(id: c_int) -> io::Result<Segment> {
     }
 }
 
-/// Whether shmat failed because the segment was removed after shmget.
-fn is_removal(error: &io::Error) -> bool {
+/// Whether shmat may have failed because the segment was removed after shmget.
+fn may_be_removal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
 }
 
 fn failure(call: &str, error: io::Error) -> String {
-    let limits = "a limit (`ipcs -lm`, `ulimit -v`), lack of memory";
+    let causes = "a limit (`ipcs -lm`, `ulimit -v`), lack of memory";
     let hint = match error.raw_os_error() {
-        Some(libc::ENOSPC | libc::ENOMEM) => format!("Possible causes: {limits}."),
+        Some(libc::ENOSPC | libc::ENOMEM) => format!("Possible causes: {causes}."),
         _ => format!(
-            "Perhaps segment {KEY:#010x} (`ipcs -m`) has under {SIZE} bytes, or denies access\n\
-             to this user. Its owner or root can remove it: `ipcrm -M {KEY:#010x}`.\n\
-             Other causes: {limits}, a sandbox."
+            "Perhaps segment {KEY:#010x} (`ipcs -m`) is smaller than {SIZE} bytes, or denies\n\
+             access to this user. Its owner or root can remove it: `ipcrm -M {KEY:#010x}`.\n\
+             Other causes: {causes}, a sandbox."
         ),
     };
     format!("{call} failed: {error}\n{hint}")
