@@ -22,8 +22,7 @@ pub enum Stop {
     Usage(String),
 }
 
-const FLAGS_TIP: &str =
-    "The flags are -p TEXT, -g, -h and -V; they go before any `--`. See `shmcli -h`.";
+const FLAGS_TIP: &str = "The flags are -p TEXT, -g, -h and -V, before any `--`. See `shmcli -h`.";
 const TEXT_TIP: &str = "Store a text with -p, quoted if it has several words. See `shmcli -h`.";
 const AFTER_HELP: &str = "\
 -p and -g act from left to right. TEXT is stored literally, whatever it looks
@@ -83,7 +82,7 @@ fn step(from_value: fn(OsString) -> Result<Step, String>) -> impl TypedValuePars
     OsStringValueParser::new().map(from_value)
 }
 
-/// Splits `-px` into `-p` and `x`, because clap would take the `=` off `-p=x`. No text is split: in `-p -px`, it is `-px`.
+/// Splits `-px` into `-p` and `x`, because clap would take the `=` off `-p=x`. `-p -px` is left alone.
 fn split_texts(mut args: impl Iterator<Item = Vec<u8>>) -> Vec<OsString> {
     let mut words = Vec::new();
     while let Some(mut word) = args.next() {
