@@ -70,7 +70,7 @@ fn recipes_store_swap_and_take() {
         run("", "Take", "echo \"$text\"; shmcli -g").prints("*  new\n\n");
         run(
             "date() { echo '*  pipe'; }",
-            "Store what a pipe",
+            "Store piped input",
             "shmcli -g",
         )
         .prints("*  pipe\n");
