@@ -14,8 +14,12 @@ pub fn with_first_call(
     mut command: Command,
     mut call: impl FnMut() -> c_int + Send + Sync + 'static,
 ) -> Command {
-    let call = move || match call() {
-        -1 => Err(io::Error::last_os_error()),
+    let call = move || match (call(), io::Error::last_os_error()) {
+        // A start itself may fail with EACCES, but not with EPERM.
+        (-1, error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(io::Error::from_raw_os_error(libc::EPERM))
+        }
+        (-1, error) => Err(error),
         _ => Ok(()),
     };
     // SAFETY: between fork and exec, system calls may be made that allocate nothing.
@@ -25,10 +29,8 @@ pub fn with_first_call(
 
 /// Whether a sandbox refused a command's first call, or an emulator does not know it. A start itself does not fail so.
 pub fn is_refusal(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EPERM | libc::ENOSYS | libc::EINVAL)
-    )
+    let errno = error.raw_os_error().unwrap_or_default();
+    [libc::EPERM, libc::ENOSYS, libc::EINVAL].contains(&errno)
 }
 
 /// Skips the test if there is no unshare(1), or it fails with these options.
