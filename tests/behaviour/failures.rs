@@ -28,8 +28,7 @@ fn a_segment_that_may_not_be_written_is_refused() {
         let mut unprivileged = with_first_call(command(), || unsafe {
             libc::prctl(libc::PR_CAPBSET_DROP, CAP_IPC_OWNER).max(0)
         });
-        let run = Run::of(unprivileged.arg("-g"));
-        cannot_attach(run, "shmget", libc::EACCES);
+        cannot_attach(Run::of(unprivileged.arg("-g")), "shmget", libc::EACCES);
     });
 }
 
@@ -77,10 +76,10 @@ fn a_limit_on_shared_memory_is_told() {
 fn a_sandbox_or_lack_of_memory_may_forbid_the_segment() {
     isolated(|| {
         for reason in [libc::EPERM, libc::ENOSYS, libc::EINVAL, libc::ENOMEM] {
-            let mut command = command_with_denied(libc::SYS_shmget, reason);
-            cannot_attach(Run::of(command.arg("-g")), "shmget", reason);
-            let mut command = command_with_denied(libc::SYS_shmat, reason);
-            cannot_attach(Run::of(command.arg("-g")), "shmat", reason);
+            for (number, call) in [(libc::SYS_shmget, "shmget"), (libc::SYS_shmat, "shmat")] {
+                let mut command = command_with_denied(number, reason);
+                cannot_attach(Run::of(command.arg("-g")), call, reason);
+            }
         }
     });
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use libc::{c_int, c_long, c_ulong};
+use libc::{SYS_clock_nanosleep, SYS_flock, SYS_nanosleep, c_int, c_long, c_ulong};
 
 use crate::support::*;
 
@@ -35,15 +35,13 @@ fn a_run_waits_for_the_lock() {
 
 #[test]
 fn a_run_of_another_user_waits() {
-    const ANOTHER: u32 = 65533;
-
     isolated(|| {
         // That user might not be able to reach the program's folder, but can inherit a descriptor.
         let binary = File::open(BINARY).expect("the program can be read");
         // SAFETY: this descriptor is open.
         let inherited = unsafe { libc::dup(binary.as_raw_fd()) };
         let mut run = Command::new(format!("/proc/self/fd/{inherited}"));
-        run.uid(ANOTHER).gid(ANOTHER);
+        run.uid(65533).gid(65533);
         if let Err(error) = run.output() {
             skip(&format!("another user cannot start the program: {error}"));
         }
@@ -77,13 +75,18 @@ fn a_run_in_another_ipc_namespace_has_its_own_lock() {
     });
 }
 
-/// Goes on until a pause has ended, and tells its length, which must be under a second.
-fn pause(run: &Traced) -> Duration {
-    let call = run.makes(&[libc::SYS_clock_nanosleep, libc::SYS_nanosleep]);
-    let call = call.expect("the run ends without a pause");
-    let is_nanosleep = call[0] as c_long == libc::SYS_nanosleep;
-    let timespec = call[if is_nanosleep { 1 } else { 3 }];
-    Duration::from_nanos(run.word(timespec + 8) as u64)
+/// Goes on through a try for the lock and a pause, and tells the length of the pause.
+fn try_and_pause(run: &Traced) -> Duration {
+    assert!(run.makes(&[SYS_flock]).is_some());
+    let calls = [SYS_flock, SYS_clock_nanosleep, SYS_nanosleep];
+    let call = run.makes(&calls).expect("a run that waits goes on");
+    let timespec = match call[0] as c_long {
+        libc::SYS_clock_nanosleep => call[3],
+        libc::SYS_nanosleep => call[1],
+        _ => panic!("there is no pause"),
+    };
+    let [seconds, nanoseconds] = [0, 8].map(|offset| run.word(timespec + offset) as u64);
+    Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
 }
 
 #[test]
@@ -91,7 +94,7 @@ fn a_run_that_waits_tries_often_at_first_and_less_often_later() {
     isolated(|| {
         let _lock = hold(NAMESPACE);
         let waiting = Traced::shmcli(["-g"]);
-        let pauses: Vec<Duration> = (0..20).map(|_| pause(&waiting)).collect();
+        let pauses: Vec<Duration> = (0..20).map(|_| try_and_pause(&waiting)).collect();
         assert!(pauses.is_sorted(), "{pauses:?}");
         let (first, last) = (pauses[0].as_micros(), pauses[19].as_micros());
         assert!((1..=1_000).contains(&first), "the first takes {first} µs");
@@ -104,9 +107,15 @@ fn a_run_that_waits_tries_often_at_first_and_less_often_later() {
 fn a_run_that_waits_is_ended_by_its_callers_alarm_and_signals() {
     isolated(|| {
         let _lock = hold(NAMESPACE);
-        let waiting = Started::of(command().arg("-g")).waits();
-        waiting.signal(libc::SIGTERM);
-        waiting.ends().ends_by_signal(libc::SIGTERM);
+        for signal in [libc::SIGINT, libc::SIGTERM] {
+            // SAFETY: signal touches no memory. These tests may have been started with SIGINT ignored.
+            let mut heeding = with_first_call(command(), move || unsafe {
+                libc::signal(signal, libc::SIG_DFL) as c_int
+            });
+            let waiting = Started::of(heeding.arg("-g")).waits();
+            waiting.signal(signal);
+            waiting.ends().ends_by_signal(signal);
+        }
         // SAFETY: alarm touches no memory.
         let mut with_alarm = with_first_call(command(), || unsafe { libc::alarm(1) as c_int });
         Run::of(with_alarm.arg("-g")).ends_by_signal(libc::SIGALRM);
@@ -162,7 +171,7 @@ fn without_descriptors_nothing_is_touched() {
 #[test]
 fn without_the_lock_nothing_is_touched() {
     isolated(|| {
-        let mut denied = command_with_denied(libc::SYS_flock, libc::ENOSYS);
+        let mut denied = command_with_denied(SYS_flock, libc::ENOSYS);
         cannot_lock(Run::of(denied.args(["-p", "x"])), libc::ENOSYS);
     });
 }

@@ -93,11 +93,8 @@ fn a_killed_put_leaves_a_whole_text_and_no_lock() {
             assert_eq!(segment.status().shm_nattch, 0);
             let left = segment.string();
             let is_whole = [b"", OLD.as_bytes(), NEW.as_bytes()].contains(&&left[..]);
-            let left_text = shown(&left);
-            assert!(
-                is_whole,
-                "killed at {point} of {POINTS}, it left {left_text}"
-            );
+            let text = shown(&left);
+            assert!(is_whole, "killed at {point} of {POINTS}, it left {text}");
             shmcli(["-g"]).prints([&left[..], b"\n"].concat());
         }
     });

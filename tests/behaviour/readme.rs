@@ -20,8 +20,7 @@ fn recipe(start: &str) -> &'static str {
     let item = items.find_map(|item| item?.strip_prefix(start));
     let item = item.expect("the README has no such recipe").trim_end();
     let code = item.trim_end_matches('`').rsplit('`').next();
-    code.map(|code| code.trim_start_matches("sh\n"))
-        .unwrap_or_default()
+    code.unwrap_or_default().trim_start_matches("sh\n")
 }
 
 /// A shell command for a user who has installed shmcli.
@@ -68,12 +67,8 @@ fn recipes_store_swap_and_take() {
         run("cat() { false; }", "Store a file", "").ends_with(1, "");
         run("new='*  new'", "Swap", "echo \"$old\"").prints("*  notes\n");
         run("", "Take", "echo \"$text\"; shmcli -g").prints("*  new\n\n");
-        run(
-            "date() { echo '*  pipe'; }",
-            "Store piped input",
-            "shmcli -g",
-        )
-        .prints("*  pipe\n");
+        let run = run("date() { echo '*  pipe'; }", "Store piped", "shmcli -g");
+        run.prints("*  pipe\n");
     });
 }
 

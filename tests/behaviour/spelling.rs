@@ -1,4 +1,4 @@
-//! Spellings of flags and texts: the short ones are read as getopt(3) reads `p:g`.
+//! Spellings of flags and texts: the short ones are read as getopt(3) reads `p:ghV`.
 
 use crate::support::*;
 
@@ -59,5 +59,7 @@ fn a_closing_double_dash_is_allowed() {
     isolated(|| {
         shmcli(["-p", "x", "-g", "--"]).prints("x\n");
         shmcli(["--"]).prints("");
+        let long_line = "-g ".repeat(100) + "--";
+        shmcli(long_line.split(' ')).prints("x\n".repeat(100));
     });
 }

@@ -8,7 +8,7 @@ use crate::support::*;
 const TIP_ON_FLAGS: &str = "The flags are -p TEXT, -g, -h and -V";
 const TIP_ON_TEXTS: &str = "Store a text with -p";
 
-/// This command line, whose words have no spaces, is refused, with and without a segment, also after flags that are fine.
+/// This line, whose words have no spaces, is refused, with and without a segment, also after flags that are fine.
 #[track_caller]
 fn refused(line: &str) -> Run {
     let after_others = format!("-p new -g {line}");
@@ -27,7 +27,7 @@ fn refused(line: &str) -> Run {
 #[test]
 fn unknown_flags_are_refused_with_a_tip_on_the_flags() {
     // Of flags that are joined, the wrong one is named.
-    const JOINED: &str = "-gx:-x -xp:-x -xptext:-x -get:-e -g=x:-= --y=x:--y";
+    const JOINED: &str = "-gx:-x -xp:-x -xptext:-x -get:-e -g=x:-= -g-:-- --putt=x:--putt";
 
     isolated(|| {
         let alone = "-x -P -é --x --- --g --pu --putt -".split(' ');
@@ -92,7 +92,10 @@ fn refused_words_are_cut_and_control_characters_escaped() {
         message(b"a\nshmcli: b").says(r"a\nshmcli: b");
         message("\u{202e}abc".as_bytes()).says(r"\u{202e}abc");
         message("привет".as_bytes()).says("привет");
-        message(b"--\xff").says("unexpected argument \"--\u{fffd}\"\n");
+        message(b"\xff\xfe").says("unexpected argument \"\u{fffd}\u{fffd}\"\n");
+        message(b"-\xff").says("unexpected argument \"-\u{fffd}\"\n");
+        let said = message(b"--\xff").says("unexpected argument \"--\u{fffd}\"\n");
+        said.says(TIP_ON_FLAGS);
         for char in ["x", "宽"] {
             for (length, end) in [(23, "\""), (24, "..."), (30_000, "...")] {
                 let said = message(char.repeat(length).as_bytes());

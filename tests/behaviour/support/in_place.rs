@@ -81,9 +81,8 @@ fn move_to(file: PathBuf) -> io::Result<bool> {
     new.set_permissions(Permissions::from_mode(0o600))?;
     new.write_all(&[header, bytes].concat())?;
     fs::rename(unfinished, &file)?;
-    segment
-        .remove()
-        .inspect_err(|_| drop(fs::remove_file(file)))?;
+    let removed = segment.remove();
+    removed.inspect_err(|_| drop(fs::remove_file(file)))?;
     Ok(true)
 }
 

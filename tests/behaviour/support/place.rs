@@ -86,9 +86,8 @@ fn namespace_prefix() -> Option<&'static str> {
 
     *PREFIX.get_or_init(|| {
         PREFIXES.into_iter().find(|prefix| {
-            let test = Command::new("sh")
-                .args(["-c", &format!("{prefix} true")])
-                .output();
+            let script = format!("{prefix} true");
+            let test = Command::new("sh").args(["-c", &script]).output();
             test.is_ok_and(|output| output.status.success())
         })
     })

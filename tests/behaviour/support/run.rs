@@ -189,11 +189,10 @@ impl Run {
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (status, stdout) = (self.output.status, shown(self.stdout()));
+        let (name, said) = (&self.name, self.stderr());
         write!(
             f,
-            "{}\n  got:      {status}, and {stdout}, and on stderr:\n{}",
-            self.name,
-            self.stderr()
+            "{name}\n  got:      {status}, and {stdout}, and on stderr:\n{said}"
         )
     }
 }

@@ -49,9 +49,8 @@ impl Segment {
 
     /// The bytes before the first NUL.
     pub fn string(&self) -> Vec<u8> {
-        let mut bytes = self.bytes();
-        bytes.truncate(bytes.iter().take_while(|&&byte| byte != 0).count());
-        bytes
+        let bytes = self.bytes().into_iter();
+        bytes.take_while(|&byte| byte != 0).collect()
     }
 
     pub fn read(&self) -> io::Result<Vec<u8>> {

@@ -23,11 +23,8 @@ impl Traced {
         });
         let run = Traced(Started::of(&mut command));
         assert!(run.stopped());
-        run.request(
-            libc::PTRACE_SETOPTIONS as _,
-            0,
-            libc::PTRACE_O_EXITKILL as usize,
-        );
+        let options = libc::PTRACE_O_EXITKILL as usize;
+        run.request(libc::PTRACE_SETOPTIONS as _, 0, options);
         run
     }
 
@@ -108,10 +105,7 @@ impl Traced {
         // SAFETY: these requests touch no memory of this process.
         let answer = unsafe { libc::ptrace(request as _, self.0.pid(), address, data) };
         let error = io::Error::last_os_error();
-        assert!(
-            answer != -1,
-            "the run has ended, or cannot be traced: {error}"
-        );
+        assert!(answer != -1, "it has ended, or cannot be traced: {error}");
         answer
     }
 }
