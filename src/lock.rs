@@ -6,8 +6,8 @@ use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The IPC namespace of this process, as a file. Runs that share the segment share this file, whatever their user, root
-/// directory or container. They might not share a file in `/tmp`.
+/// Names the IPC namespace of this process, which holds the segment. For all runs in it, this is one and the same file,
+/// whatever their user, root directory or container. A file in `/tmp` might not be.
 const NAMESPACE: &str = "/proc/self/ns/ipc";
 
 /// Locked instead if [`NAMESPACE`] does not exist. Then only runs that lock the same directory wait for each other.
@@ -31,10 +31,10 @@ pub fn acquire() -> Result<File, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(ROOT),
         result => result,
     };
-    let file = file.map_err(failure)?;
+    let file = file.map_err(not_lockable)?;
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
-    while !try_lock(&file).map_err(failure)? {
+    while !try_lock(&file).map_err(not_lockable)? {
         if start.elapsed() >= TIMEOUT {
             return Err(timed_out());
         }
@@ -56,7 +56,7 @@ fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-fn failure(error: io::Error) -> String {
+fn not_lockable(error: io::Error) -> String {
     format!(
         "could not get the lock: {error}\n\
          A run opens {NAMESPACE}, or {ROOT} if that does not exist, and locks it\n\
@@ -68,9 +68,8 @@ fn timed_out() -> String {
     let seconds = TIMEOUT.as_secs();
     format!(
         "could not get the lock within {seconds} seconds\n\
-         Find the process that holds it: run `lslocks`, as root, outside any container.\n\
-         The lock is on what `readlink {NAMESPACE}` names here (if missing,\n\
-         on this run's root directory). Resume the process if it is suspended\n\
-         (`kill -CONT PID`), else end it (`kill -KILL PID`), or ask its user or root to."
+         A process that has the file {NAMESPACE} open holds it (if missing, {ROOT}).\n\
+         List them with `fuser -v FILE`, as root, in each container with this segment.\n\
+         Resume a suspended one (`kill -CONT PID`), or end it (`kill -KILL PID`)."
     )
 }

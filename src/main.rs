@@ -1,8 +1,9 @@
 //! Carries out the steps of the command line on the segment, prints, and picks the exit status.
 
-// The C library calls `main`, without Rust's runtime, which would make a run a tenth slower, turn a closed standard
-// output into /dev/null, and ignore SIGPIPE, the signal that is to end a run whose reader is gone.
-#![no_main]
+// The C library calls `main`, without Rust's runtime. That would ignore SIGPIPE, the signal that is to end a run whose
+// reader is gone, and open /dev/null in place of a closed stdout, which is to be a write error. It would also make a
+// run a tenth slower. Tests have a `main` of their own.
+#![cfg_attr(not(test), no_main)]
 
 mod cli;
 mod lock;
@@ -13,52 +14,54 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, IntoRawFd};
 
-use cli::{Step, Stop};
+use cli::{Request, Step};
 use segment::Segment;
 
-/// The exit statuses of failed runs, and what they promise to scripts.
-enum Status {
+/// Why a run failed: the message. Each kind has an exit status, and a promise to scripts.
+enum Failure {
     /// Output may be incomplete. What the flags stored stays stored.
-    Output = 1,
+    Output(String),
     /// Usage error. Nothing was touched.
-    Usage = 2,
+    Usage(String),
     /// The run could not get the lock or the segment. No flag was carried out.
-    Access = 255, // the -1 of the C program
+    Access(String),
 }
 
-#[unsafe(no_mangle)]
+#[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
-    // With musl, std::env::args_os is empty without Rust's runtime.
+    // Not std::env::args_os: with musl, only Rust's runtime fills it, so it would be empty here.
     let args = (1..argc as usize).map(|index| {
         // SAFETY: argv holds argc strings that end with a NUL, and nothing changes them.
         let arg = unsafe { CStr::from_ptr(*argv.add(index)) };
         arg.to_bytes().to_owned()
     });
-    if let Err((status, message)) = run(args) {
-        // In one write, so that messages of parallel runs do not mix. If that fails, there is no one to tell.
-        let _ = io::stderr().write_all(format!("shmcli: {message}\n").as_bytes());
-        return status as c_int;
-    }
-    0
+    let (status, message) = match run(args.collect()) {
+        Ok(()) => return 0,
+        Err(Failure::Output(message)) => (1, message),
+        Err(Failure::Usage(message)) => (2, message),
+        Err(Failure::Access(message)) => (255, message), // the -1 of the C program
+    };
+    // In one write, so that messages of parallel runs do not mix. If that fails, there is no one to tell.
+    let _ = io::stderr().write_all(format!("shmcli: {message}\n").as_bytes());
+    status
 }
 
-/// Does what the arguments ask for. An error is the exit status and the message.
-fn run(args: impl Iterator<Item = Vec<u8>>) -> Result<(), (Status, String)> {
-    let output = match cli::parse(args) {
-        Ok(steps) => carry_out(steps).map_err(|message| (Status::Access, message))?,
-        Err(Stop::Show(text)) => text.into_bytes(),
-        Err(Stop::Usage(message)) => return Err((Status::Usage, message)),
+/// Does what the arguments ask for.
+fn run(args: Vec<Vec<u8>>) -> Result<(), Failure> {
+    let output = match cli::parse(args).map_err(Failure::Usage)? {
+        Request::Run(steps) => carry_out(steps).map_err(Failure::Access)?,
+        Request::Show(text) => text.into_bytes(),
     };
     print(&output).map_err(|error| {
         let message = format!("write error: {error}\nAny text that -p stored stays stored.");
-        (Status::Output, message)
+        Failure::Output(message)
     })
 }
 
 /// Carries out the steps under the lock, and returns the output, to print once the lock is released: a slow reader must
 /// not keep other runs waiting.
 fn carry_out(steps: Vec<Step>) -> Result<Vec<u8>, String> {
-    // Dropped last, after the segment. A plain `_` would drop it at once.
+    // Locals are dropped in reverse order, so this one last. The name `_` alone would drop it at once.
     let _lock = lock::acquire()?;
     let segment = Segment::attach()?;
     let mut output = Vec::new();
@@ -74,15 +77,16 @@ fn carry_out(steps: Vec<Step>) -> Result<Vec<u8>, String> {
     Ok(output)
 }
 
-/// Writes to a duplicate of stdout, and closes that: `io::Stdout` would hide EBADF, the error of a closed stdout.
+/// Writes to a duplicate of stdout, and closes that. `io::Stdout` itself cannot be closed, and hides EBADF, the error of
+/// a stdout that was closed from the start.
 fn print(output: &[u8]) -> io::Result<()> {
-    // With nothing to print, a closed standard output is no error.
+    // With nothing to print, a closed stdout is no error.
     if output.is_empty() {
         return Ok(());
     }
     let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     stdout.write_all(output)?;
-    // On a network file system or with a quota, close(2) may be the first to report a lost write. Drop ignores errors.
+    // On a network file system or with a quota, close(2) may be the first to report a lost write, of a duplicate, too.
     // SAFETY: into_raw_fd has given this descriptor up, so nothing else closes it.
     match unsafe { libc::close(stdout.into_raw_fd()) } {
         0 => Ok(()),

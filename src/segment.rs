@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;
 
-/// Limit of retries if the segment is removed between shmget and shmat, since the same error can be permanent.
+/// shmat fails if the segment has been removed since shmget. A retry helps then, but not if the same error has another
+/// cause, so the retries are limited.
 const MAX_RETRIES: u32 = 1000;
 
 /// A text that fits the segment, and the NUL that ends it there.
@@ -39,10 +40,10 @@ impl Segment {
     pub fn attach() -> Result<Segment, String> {
         let mut retries = 0;
         loop {
-            let id = shmget().map_err(|error| failure("shmget", error))?;
+            let id = shmget().map_err(|error| call_failed("shmget", error))?;
             match shmat(id) {
                 Err(error) if may_be_removal(&error) && retries < MAX_RETRIES => retries += 1,
-                result => return result.map_err(|error| failure("shmat", error)),
+                result => return result.map_err(|error| call_failed("shmat", error)),
             }
         }
     }
@@ -51,7 +52,8 @@ impl Segment {
     /// the string is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // Release keeps these stores in order. `load` can be Relaxed: the lock puts runs in order.
+        // Release: no one sees a store before those that precede it. `load` needs no such order (Relaxed), because the
+        // lock keeps other runs from storing meanwhile.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {
             bytes[index].store(byte, Ordering::Release);
@@ -101,7 +103,7 @@ fn may_be_removal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
 }
 
-fn failure(call: &str, error: io::Error) -> String {
+fn call_failed(call: &str, error: io::Error) -> String {
     let causes = "a limit (`ipcs -lm`, `ulimit -v`), lack of memory";
     let hint = match error.raw_os_error() {
         Some(libc::ENOSPC | libc::ENOMEM) => format!("Possible causes: {causes}."),
