@@ -9,12 +9,12 @@ use crate::support::*;
 /// This call failed for this reason, and the run said what the user can do.
 #[track_caller]
 fn cannot_attach(run: Run, call: &str, reason: c_int) {
-    let said = run.fails(255).says(&format!("{call} failed|`ipcs -lm`"));
-    let said = said.says_reason(reason);
+    let said = run.fails(255).says_reason(reason);
+    let said = said.says([&*format!("{call} failed"), "`ipcs -lm`"]);
     if [libc::ENOSPC, libc::ENOMEM].contains(&reason) {
         said.does_not_say("ipcrm").does_not_say("sandbox");
     } else {
-        said.says("4096 bytes|`ipcrm -M 0x00000c4c`|sandbox");
+        said.says(["4096 bytes", "`ipcrm -M 0x00000c4c`", "sandbox"]);
     }
 }
 
@@ -45,10 +45,10 @@ fn a_smaller_segment_is_refused() {
 fn a_segment_that_is_removed_again_and_again_is_given_up() {
     isolated(|| {
         let run = Traced::shmcli(["-g"]);
-        while run.makes(&[libc::SYS_shmget]).is_some() {
+        while run.makes(libc::SYS_shmget) {
             Segment::existing().remove().expect("it can be removed");
         }
-        cannot_attach(run.ended(), "shmat", libc::EINVAL);
+        cannot_attach(run.wait(), "shmat", libc::EINVAL);
     });
 }
 

@@ -11,7 +11,7 @@ fn long_text(number: usize) -> String {
 fn storm(lines: impl Iterator<Item = String>) -> Vec<Run> {
     let start = |line: String| Started::of(command().args(line.split(' ')));
     let started: Vec<Started> = lines.map(start).collect();
-    started.into_iter().map(Started::ends).collect()
+    started.into_iter().map(Started::wait).collect()
 }
 
 #[test]
@@ -50,7 +50,7 @@ const NEW: &str = "new";
 fn put_of_new() -> (Traced, Segment) {
     shmcli(["-p", OLD]).prints("");
     let put = Traced::shmcli(["-p", NEW]);
-    assert!(put.makes(&[libc::SYS_shmat]).is_some());
+    assert!(put.makes(libc::SYS_shmat));
     (put, Segment::existing())
 }
 
@@ -105,7 +105,7 @@ fn a_segment_removed_before_it_is_attached_is_created_anew() {
     isolated(|| {
         let run = Traced::shmcli(["-p", "x", "-g"]);
         for _ in 0..20 {
-            assert!(run.makes(&[libc::SYS_shmget]).is_some());
+            assert!(run.makes(libc::SYS_shmget));
             Segment::existing().remove().expect("it can be removed");
         }
         run.finish().prints("x\n");

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::support::*;
 
@@ -19,13 +19,13 @@ fn every_flag_is_carried_out_though_output_cannot_be_written() {
         for gets in [1, 1000] {
             let text = "x".repeat(4000);
             let args = [&["-p", &text][..], &["-g"].repeat(gets), &["-p", "y"]].concat();
-            let said = Run::writing_to(full_device(), command().args(args)).fails(1);
-            said.says("write error|-p stored stays stored")
+            let said = Run::of(command().stdout(full_device()).args(args)).fails(1);
+            said.says(["write error", "-p stored stays stored"])
                 .says_reason(libc::ENOSPC);
             shmcli(["-g"]).prints("y\n");
         }
         for flag in ["--help", "--version"] {
-            Run::writing_to(full_device(), command().arg(flag)).fails(1);
+            Run::of(command().stdout(full_device()).arg(flag)).fails(1);
         }
     });
 }
@@ -36,8 +36,13 @@ fn output_that_is_written_in_part_is_a_write_error() {
         let (stdout, _reader) = UnixStream::pair().expect("sockets can be had");
         stdout.set_nonblocking(true).expect("it need not block");
         shmcli(["-p", &"x".repeat(4000)]).prints("");
-        let run = Run::writing_to(OwnedFd::from(stdout), command().args(["-g"].repeat(1000)));
-        run.fails(1).says("write error").says_reason(libc::EAGAIN);
+        let mut command = command();
+        let run = Run::of(
+            command
+                .stdout(OwnedFd::from(stdout))
+                .args(["-g"].repeat(1000)),
+        );
+        run.fails(1).says(["write error"]).says_reason(libc::EAGAIN);
     });
 }
 
@@ -46,15 +51,15 @@ fn a_write_error_at_close_is_told() {
     isolated(|| {
         let mut command = command_with_denied(libc::SYS_close, libc::EDQUOT);
         let run = Run::of(command.args(["-p", "x", "-g"])).skip_on_127();
-        let said = run.ends_with(1, "x\n").has_message();
-        said.says("write error").says_reason(libc::EDQUOT);
+        let said = run.exits(1, "x\n");
+        said.says(["write error"]).says_reason(libc::EDQUOT);
     });
 }
 
 #[test]
 fn a_run_that_prints_nothing_cannot_fail_to_write() {
     isolated(|| {
-        Run::writing_to(full_device(), command().args(["-p", "x"])).prints("");
+        Run::of(command().stdout(full_device()).args(["-p", "x"])).prints("");
         let mut command = command_with_denied(libc::SYS_close, libc::EIO);
         Run::of(command.args(["-p", "x"])).skip_on_127().prints("");
     });
@@ -65,12 +70,12 @@ fn a_reader_that_is_gone_ends_the_run_silently() {
     isolated(|| {
         shmcli(["-p", &"x".repeat(4000)]).prints("");
         for gets in [1, 1000] {
-            let reader = Command::new("true").stdin(Stdio::piped()).spawn();
+            let reader = program("true").stdin(Stdio::piped()).spawn();
             let mut reader = reader.expect("true can be run");
             let pipe = reader.stdin.take().expect("stdin is a pipe");
             reader.wait().expect("true ends");
-            let run = Run::writing_to(pipe, command().args(["-g"].repeat(gets)));
-            run.ends_by_signal(libc::SIGPIPE);
+            let run = Run::of(command().stdout(pipe).args(["-g"].repeat(gets)));
+            run.dies_of(libc::SIGPIPE);
         }
     });
 }
@@ -91,7 +96,7 @@ fn a_reader_that_pauses_keeps_no_one_from_the_segment() {
             stdout.read_to_end(&mut printed).expect("the rest comes");
             let expected = (text + "\n").repeat(gets);
             expect_bytes("what is printed", &printed, expected.as_bytes());
-            slow.ends().prints("");
+            slow.wait().prints("");
         }
     });
 }
@@ -131,7 +136,7 @@ fn the_standard_descriptors_may_be_closed() {
             match [libc::STDOUT_FILENO, libc::STDERR_FILENO].map(is_closed) {
                 [false, _] => run.prints(format!("{text}\n")),
                 [true, false] => drop(run.fails(1).says_reason(libc::EBADF)),
-                [true, true] => drop(run.ends_with(1, "")),
+                [true, true] => drop(run.exits(1, "")),
             }
             expect_bytes("the string", &Segment::existing().string(), text.as_bytes());
         }

@@ -1,5 +1,6 @@
 //! Random command lines in all spellings, against a plain model of the rules.
 
+use std::env;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::ffi::OsStringExt;
@@ -8,13 +9,35 @@ use crate::support::*;
 
 const COMMAND_LINES: usize = 500;
 
+/// The environment's variable for the seed.
+const SEED: &str = "SHMCLI_TEST_SEED";
+
+/// Words that make a command line wrong, wherever they are added to its end.
+const ERRORS: &[&[&[u8]]] = &[
+    &[b"-x"],
+    &[b"-gx"],
+    &[b"-g=x"],
+    &[b"--get=x"],
+    &[b"--pu", b"x"],
+    &[b"-p"],
+    &[b"-gp"],
+    &[b"--put"],
+    &[b"operand"],
+    &[b""],
+    &[b"-"],
+    &[b"--", b"-g"],
+    &[b"-\xff"],
+    &[b"--\xff", b"-p", b"x"],
+];
+
 #[test]
 fn random_command_lines_do_what_the_rules_say() {
-    const ERRORS: &[u8] =
-        b"-x|-gx|-g=x|--get=x|--pu x|-p|-gp|--put|operand||-|-- -g|-\xff|--\xff -p x";
+    let given = env::var(SEED).ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| RandomState::new().hash_one(()));
+    println!("to try the same command lines again: {SEED}={seed} cargo test random"); // shown if the test fails
 
-    isolated(|| {
-        let mut random = Random(RandomState::new().hash_one(()) | 1);
+    isolated(move || {
+        let mut random = Random(seed | 1);
         let segment = Segment::create(SIZE, 0o666);
         let mut bytes = vec![0; SIZE];
         for _ in 0..COMMAND_LINES {
@@ -31,10 +54,9 @@ fn random_command_lines_do_what_the_rules_say() {
                 line.add_flags(&mut random);
             }
             if random.one_in(4) {
-                let errors: Vec<&[u8]> = ERRORS.split(|&byte| byte == b'|').collect();
-                let error = errors[random.below(errors.len())].split(|&byte| byte == b' ');
+                let error = random.one_of(ERRORS).iter();
                 line.args
-                    .extend(error.map(|word| OsString::from_vec(word.into())));
+                    .extend(error.map(|word| OsString::from_vec(word.to_vec())));
                 shmcli(line.args).fails(2);
             } else {
                 line.args.extend(random.one_in(4).then(|| "--".into()));
@@ -108,12 +130,17 @@ impl Random {
         1 + self.below(255) as u8
     }
 
-    fn text(&mut self) -> Vec<u8> {
-        const LIKE_FLAGS: &str = "|-|--|-g|-p|-h|=|==x|-p=x|--put=3|--help|p";
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
 
-        let like_flags: Vec<&str> = LIKE_FLAGS.split('|').collect();
+    fn text(&mut self) -> Vec<u8> {
+        const LIKE_FLAGS: [&str; 12] = [
+            "", "-", "--", "-g", "-p", "-h", "=", "==x", "-p=x", "--put=3", "--help", "p",
+        ];
+
         let length = match self.below(20) {
-            0..8 => return like_flags[self.below(like_flags.len())].into(),
+            0..8 => return self.one_of(&LIKE_FLAGS).into(),
             8 => SIZE - 1,
             9 => self.below(SIZE),
             _ => self.below(20),

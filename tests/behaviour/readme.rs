@@ -1,5 +1,6 @@
 //! The README's own commands do what it says, its recipes in sh and bash.
 
+use std::env;
 use std::process::Command;
 
 use crate::support::*;
@@ -26,16 +27,18 @@ fn recipe(start: &str) -> &'static str {
 /// A shell command for a user who has installed shmcli.
 fn in_shell(shell: &str, script: &str) -> Command {
     let folder = BINARY.trim_end_matches("/shmcli");
-    let mut command = Command::new(shell);
-    command.args(["-c", &format!("PATH='{folder}':$PATH; {script}")]);
+    let path = env::var("PATH").unwrap_or_default();
+    let mut command = program(shell);
+    command.args(["-c", script]);
+    command.env("PATH", format!("{folder}:{path}"));
     command
 }
 
 /// Does this in sh and, if there is one, in bash.
-fn in_each_shell(action: impl Fn(&str)) {
-    isolated(|| {
+fn in_each_shell(action: impl Fn(&str) + Send) {
+    isolated(move || {
         for shell in ["sh", "bash"] {
-            if Command::new(shell).args(["-c", ":"]).status().is_ok() {
+            if program(shell).args(["-c", ":"]).status().is_ok() {
                 action(shell);
             }
         }
@@ -64,7 +67,7 @@ fn recipes_store_swap_and_take() {
             Run::of(&mut in_shell(shell, &script))
         };
         run("cat() { echo \"*  $1\"; }", "Store a file", "").prints("");
-        run("cat() { false; }", "Store a file", "").ends_with(1, "");
+        run("cat() { false; }", "Store a file", "").exits(1, "");
         run("new='*  new'", "Swap", "echo \"$old\"").prints("*  notes\n");
         run("", "Take", "echo \"$text\"; shmcli -g").prints("*  new\n\n");
         let run = run("date() { echo '*  pipe'; }", "Store piped", "shmcli -g");
@@ -78,16 +81,19 @@ fn waiting_ends_with_a_string_or_a_failure() {
         let wait = recipe("Wait");
         shmcli(["-p", ""]).prints("");
         let run = Run::of(&mut in_shell(shell, &format!("sleep() {{ :; }}; {wait}")));
-        run.check(run.code() != Some(0) && run.stdout().is_empty(), "to fail");
-        run.says("no string");
+        run.check(
+            run.status() != Some(0) && run.stdout().is_empty(),
+            "to fail",
+        );
+        run.says(["no string"]);
         let mut waiting = in_shell(shell, &format!("{wait}\necho \"$text\""));
         let waiting = Started::of(&mut waiting).waits();
         shmcli(["-p", "*  text"]).prints("");
-        waiting.ends().prints("*  text\n");
+        waiting.wait().prints("*  text\n");
         shmcli(["-g"]).prints("\n");
         let failing = format!("shmcli() {{ echo failed >&2; false; }}; {wait}");
         let run = Run::of(&mut in_shell(shell, &failing));
-        run.says("failed\n|no string")
+        run.says(["failed\n", "no string"])
             .does_not_say("failed\nfailed");
     });
 }

@@ -3,23 +3,20 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::ptr;
 
 use libc::{c_int, c_long};
 
-use super::place::skip;
-use super::run::command;
+use super::isolation::skip;
+use super::run::{command, program};
 
 /// Makes this system call before the command's program is started. On -1, that is not started.
 pub fn with_first_call(
     mut command: Command,
     mut call: impl FnMut() -> c_int + Send + Sync + 'static,
 ) -> Command {
-    let call = move || match (call(), io::Error::last_os_error()) {
-        // A start itself may fail with EACCES, but not with EPERM.
-        (-1, error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Err(io::Error::from_raw_os_error(libc::EPERM))
-        }
-        (-1, error) => Err(error),
+    let call = move || match call() {
+        -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     };
     // SAFETY: between fork and exec, system calls may be made that allocate nothing.
@@ -27,19 +24,12 @@ pub fn with_first_call(
     command
 }
 
-/// Whether a sandbox refused a command's first call, or an emulator does not know it. A start itself does not fail so.
-pub fn is_refusal(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().unwrap_or_default();
-    [libc::EPERM, libc::ENOSYS, libc::EINVAL].contains(&errno)
-}
-
 /// Skips the test if there is no unshare(1), or it fails with these options.
 pub fn needs_unshare(options: &[&str]) {
-    match Command::new("unshare").args(options).arg("true").output() {
-        Ok(test) if test.status.success() => {}
-        Ok(test) => skip(&String::from_utf8_lossy(&test.stderr)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => skip("there is no unshare(1)"),
-        Err(error) => panic!("unshare cannot be started: {error}"),
+    match program("unshare").args(options).arg("true").output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => skip(&String::from_utf8_lossy(&output.stderr)),
+        Err(error) => skip(&format!("unshare(1) cannot be started: {error}")),
     }
 }
 
@@ -49,6 +39,7 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
     const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
 
+    needs_seccomp();
     let instruction = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
     let mut filter = [
         instruction(LOAD_NUMBER, 0, 0),
@@ -67,4 +58,15 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
                 | libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program)
         }
     })
+}
+
+/// Skips the test if the system takes no filter. If it does, it looks for one at the null address.
+fn needs_seccomp() {
+    let none: *const libc::sock_fprog = ptr::null();
+    // SAFETY: the kernel checks the address.
+    let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, none) };
+    let error = io::Error::last_os_error();
+    if answer == 0 || error.raw_os_error() != Some(libc::EFAULT) {
+        skip(&format!("seccomp(2) is refused: {error}"));
+    }
 }

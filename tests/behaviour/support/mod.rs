@@ -1,16 +1,16 @@
-//! What all tests use.
+//! What all tests use. `isolation` says where a test runs, `run` what it can claim of a run.
 
 mod conditions;
 mod in_place;
+mod isolation;
 mod lock;
-mod place;
 mod run;
 mod segment;
 mod trace;
 
 pub use conditions::*;
+pub use isolation::*;
 pub use lock::*;
-pub use place::*;
 pub use run::*;
 pub use segment::*;
 pub use trace::*;

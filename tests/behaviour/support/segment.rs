@@ -9,6 +9,7 @@ use libc::c_int;
 pub const SIZE: usize = 4096;
 const KEY: libc::key_t = 3148;
 
+/// The segment's identifier.
 pub struct Segment(c_int);
 
 impl Segment {
@@ -44,7 +45,13 @@ impl Segment {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        self.read().expect("the segment cannot be read")
+        let bytes = self.attach(libc::SHM_RDONLY);
+        let offsets = 0..self.status().shm_segsz;
+        // SAFETY: the segment is attached at this address, with this size.
+        let copy = offsets.map(|offset| unsafe { bytes.add(offset).read_volatile() });
+        let copy = copy.collect();
+        detach(bytes);
+        copy
     }
 
     /// The bytes before the first NUL.
@@ -53,33 +60,22 @@ impl Segment {
         bytes.take_while(|&byte| byte != 0).collect()
     }
 
-    pub fn read(&self) -> io::Result<Vec<u8>> {
-        let start = self.attach(libc::SHM_RDONLY)?;
-        let addresses = (0..self.status().shm_segsz).map(|index| start.wrapping_add(index));
-        // SAFETY: the segment is attached here with this size.
-        let bytes = addresses.map(|address| unsafe { address.read_volatile() });
-        let bytes = bytes.collect();
-        detach(start);
-        Ok(bytes)
-    }
-
-    pub fn write(&self, bytes: &[u8]) {
-        assert!(bytes.len() <= self.status().shm_segsz);
-        let start = self.attach(0).expect("the segment cannot be written");
-        for (index, &byte) in bytes.iter().enumerate() {
-            // SAFETY: the segment is attached here with this size.
-            unsafe { start.add(index).write_volatile(byte) };
+    pub fn write(&self, new: &[u8]) {
+        assert!(new.len() <= self.status().shm_segsz);
+        let bytes = self.attach(0);
+        for (offset, &byte) in new.iter().enumerate() {
+            // SAFETY: the segment is attached at this address, with this size or more.
+            unsafe { bytes.add(offset).write_volatile(byte) };
         }
-        detach(start);
+        detach(bytes);
     }
 
-    fn attach(&self, flags: c_int) -> io::Result<*mut u8> {
+    fn attach(&self, flags: c_int) -> *mut u8 {
         // SAFETY: with a null address the kernel chooses one where nothing is mapped.
         let address = unsafe { libc::shmat(self.0, ptr::null(), flags) };
-        match address.addr() {
-            usize::MAX => Err(io::Error::last_os_error()),
-            _ => Ok(address.cast()),
-        }
+        let error = io::Error::last_os_error();
+        assert_ne!(address.addr(), usize::MAX, "shmat(2) fails: {error}"); // (void *) -1
+        address.cast()
     }
 
     pub fn remove(&self) -> io::Result<()> {
@@ -90,13 +86,8 @@ impl Segment {
         // SAFETY: all of a shmid_ds are integers, which may be zero.
         let mut status = unsafe { mem::zeroed() };
         let told = self.control(libc::IPC_STAT, &mut status);
-        told.expect("the segment's status cannot be read");
+        told.expect("the segment's status can be read");
         status
-    }
-
-    /// Sets its user, group and mode.
-    pub fn set(&self, mut status: libc::shmid_ds) -> io::Result<()> {
-        self.control(libc::IPC_SET, &mut status)
     }
 
     fn control(&self, operation: c_int, status: *mut libc::shmid_ds) -> io::Result<()> {
@@ -106,9 +97,21 @@ impl Segment {
             _ => Ok(()),
         }
     }
+
+    /// Whether it is as shmcli makes it for this user, and in no use.
+    pub fn can_be_put_back(&self) -> bool {
+        // SAFETY: these calls touch no memory.
+        let user = unsafe { (libc::geteuid(), libc::getegid()) };
+        let status = self.status();
+        let owner = status.shm_perm;
+        (owner.uid, owner.gid) == user
+            && (owner.cuid, owner.cgid) == user
+            && (status.shm_segsz, owner.mode as c_int) == (SIZE, 0o666)
+            && status.shm_nattch == 0
+    }
 }
 
-fn detach(start: *mut u8) {
+fn detach(bytes: *mut u8) {
     // SAFETY: shmat returned this address, and nothing refers to it any more.
-    unsafe { libc::shmdt(start.cast()) };
+    unsafe { libc::shmdt(bytes.cast()) };
 }

@@ -1,0 +1,93 @@
+//! Gives each test an IPC namespace of its own, so that it meets no other test, and not the user's segment.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::panic;
+use std::thread;
+
+use libc::c_int;
+
+use super::in_place::in_place;
+use super::run::program;
+
+/// What the C library calls before `main`, which starts threads: a process with threads cannot change its user
+/// namespace.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = leave_namespace;
+
+/// Leaves the user's IPC namespace. Who is not root becomes so in a user namespace, to have the right to make IPC
+/// namespaces. Where all that is refused, the tests run in place.
+extern "C" fn leave_namespace() {
+    if unshare(libc::CLONE_NEWIPC).is_ok() {
+        return;
+    }
+    // First in a child: if its user cannot be mapped, a process is stuck in the user namespace as nobody.
+    let mut child = program("true");
+    // SAFETY: this process has one thread, so its child may do what it may do itself.
+    unsafe { child.pre_exec(become_root) };
+    if child.status().is_ok() {
+        become_root().expect("this process may do what its child did");
+    }
+}
+
+/// Becomes root of a user namespace, and leaves the IPC namespace: see user_namespaces(7).
+fn become_root() -> io::Result<()> {
+    // SAFETY: these calls touch no memory.
+    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWIPC)?;
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("0 {user} 1"))?;
+    fs::write("/proc/self/gid_map", format!("0 {group} 1"))
+}
+
+fn unshare(namespaces: c_int) -> io::Result<()> {
+    // SAFETY: unshare touches no memory.
+    match unsafe { libc::unshare(namespaces) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Runs a test's body where there is no segment. An IPC namespace belongs to a thread and to all that it starts, and
+/// the test harness gives each test a thread of its own.
+pub fn isolated(test: impl FnOnce() + Send) {
+    // The body has one more thread, since the end of that also ends all runs that the body has traced.
+    let body = || thread::scope(|scope| scope.spawn(test).join());
+    let result = match unshare(libc::CLONE_NEWIPC) {
+        Ok(()) => body(),
+        Err(_) => in_place(body),
+    };
+    if let Err(cause) = result {
+        match cause.downcast::<Skip>() {
+            Ok(skip) => show(&format!("skipped: {}: {}", test_name(), skip.0.trim())),
+            Err(cause) => panic::resume_unwind(cause),
+        }
+    }
+}
+
+/// What a test unwinds with if it is skipped: the reason.
+struct Skip(String);
+
+/// Skips this test, which cannot run here.
+pub fn skip(reason: &str) -> ! {
+    panic::resume_unwind(Box::new(Skip(reason.to_owned())))
+}
+
+/// Whether the test runs in place, in the IPC namespace of the whole process.
+pub fn is_in_place() -> bool {
+    let [of_process, of_thread] = ["/proc/self/ns/ipc", "/proc/thread-self/ns/ipc"]
+        .map(|namespace| fs::read_link(namespace).expect("the kernel has IPC namespaces"));
+    of_process == of_thread
+}
+
+fn test_name() -> String {
+    let name = thread::current().name().map(str::to_owned);
+    name.expect("a test's thread has its name")
+}
+
+/// Prints a line past the test harness, which hides the output of a test that passes.
+pub fn show(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
