@@ -9,7 +9,7 @@ fn long_text(number: usize) -> String {
 
 /// Starts runs with these command lines, all at once, and returns them in this order when all have ended.
 fn storm(lines: impl Iterator<Item = String>) -> Vec<Run> {
-    let start = |line: String| Started::of(command().args(line.split(' ')));
+    let start = |line: String| Started::of(program(BINARY).args(line.split(' ')));
     let started: Vec<Started> = lines.map(start).collect();
     started.into_iter().map(Started::wait).collect()
 }
@@ -36,7 +36,9 @@ fn of_many_swaps_at_once_each_text_is_read_by_exactly_one() {
         runs.push(shmcli(["-g"]));
         for number in 0..=SWAPS {
             let line = long_text(number) + "\n";
-            let readers = runs.iter().filter(|run| run.stdout() == line.as_bytes());
+            let readers = runs
+                .iter()
+                .filter(|run| run.output.stdout == line.as_bytes());
             assert_eq!(readers.count(), 1, "runs that read text {number}");
         }
     });
@@ -47,9 +49,9 @@ const OLD: &str = "old text";
 const NEW: &str = "new";
 
 /// A put of [`NEW`] over [`OLD`] that has attached the segment, and stored nothing yet.
-fn put_of_new() -> (Traced, Segment) {
+fn put_of_new() -> (Started, Segment) {
     shmcli(["-p", OLD]).prints("");
-    let put = Traced::shmcli(["-p", NEW]);
+    let put = Started::traced(["-p", NEW]);
     assert!(put.makes(libc::SYS_shmat));
     (put, Segment::existing())
 }
@@ -60,14 +62,13 @@ fn a_put_has_the_lock_and_shows_no_half_written_text() {
         let (put, segment) = put_of_new();
         let mut seen = vec![segment.string()];
         while segment.status().shm_nattch == 1 {
-            let lock = Lock::take(NAMESPACE, libc::LOCK_SH | libc::LOCK_NB);
-            assert!(lock.is_err(), "another run could get the lock");
+            let taken = lock(NAMESPACE, libc::LOCK_SH | libc::LOCK_NB);
+            assert!(taken.is_err(), "another run could get the lock");
             seen.push(segment.string());
             seen.dedup();
             assert!(put.step(), "a put ends before it has detached the segment");
         }
-        let seen: Vec<String> = seen.iter().map(|string| shown(string)).collect();
-        assert_eq!(seen, [OLD, "", NEW].map(|text| shown(text.as_bytes())));
+        assert_eq!(seen, [OLD, "", NEW]);
         put.finish().prints("");
     });
 }
@@ -89,13 +90,13 @@ fn a_killed_put_leaves_a_whole_text_and_no_lock() {
             for _ in 0..steps * point / (POINTS - 1) {
                 assert!(put.step(), "a put ends before it has detached the segment");
             }
-            put.kill();
+            put.signal(libc::SIGKILL);
+            put.wait();
             assert_eq!(segment.status().shm_nattch, 0);
             let left = segment.string();
-            let is_whole = [b"", OLD.as_bytes(), NEW.as_bytes()].contains(&&left[..]);
-            let text = shown(&left);
-            assert!(is_whole, "killed at {point} of {POINTS}, it left {text}");
-            shmcli(["-g"]).prints([&left[..], b"\n"].concat());
+            let is_whole = ["", OLD, NEW].contains(&&*left);
+            assert!(is_whole, "killed at {point} of {POINTS}, it left {left:?}");
+            shmcli(["-g"]).prints(left + "\n");
         }
     });
 }
@@ -103,12 +104,12 @@ fn a_killed_put_leaves_a_whole_text_and_no_lock() {
 #[test]
 fn a_segment_removed_before_it_is_attached_is_created_anew() {
     isolated(|| {
-        let run = Traced::shmcli(["-p", "x", "-g"]);
+        let run = Started::traced(["-p", "x", "-g"]);
         for _ in 0..20 {
             assert!(run.makes(libc::SYS_shmget));
             Segment::existing().remove().expect("it can be removed");
         }
         run.finish().prints("x\n");
-        assert_eq!(Segment::existing().string(), b"x");
+        assert_eq!(Segment::existing().string(), "x");
     });
 }

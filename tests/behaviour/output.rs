@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::process::Stdio;
 
 use crate::support::*;
 
@@ -19,13 +18,13 @@ fn every_flag_is_carried_out_though_output_cannot_be_written() {
         for gets in [1, 1000] {
             let text = "x".repeat(4000);
             let args = [&["-p", &text][..], &["-g"].repeat(gets), &["-p", "y"]].concat();
-            let said = Run::of(command().stdout(full_device()).args(args)).fails(1);
-            said.says(["write error", "-p stored stays stored"])
-                .says_reason(libc::ENOSPC);
+            let said = Run::of(program(BINARY).stdout(full_device()).args(args)).fails(1);
+            let said = said.says(["write error", "-p stored stays stored"]);
+            said.says_reason(libc::ENOSPC);
             shmcli(["-g"]).prints("y\n");
         }
         for flag in ["--help", "--version"] {
-            Run::of(command().stdout(full_device()).arg(flag)).fails(1);
+            Run::of(program(BINARY).stdout(full_device()).arg(flag)).fails(1);
         }
     });
 }
@@ -36,12 +35,8 @@ fn output_that_is_written_in_part_is_a_write_error() {
         let (stdout, _reader) = UnixStream::pair().expect("sockets can be had");
         stdout.set_nonblocking(true).expect("it need not block");
         shmcli(["-p", &"x".repeat(4000)]).prints("");
-        let mut command = command();
-        let run = Run::of(
-            command
-                .stdout(OwnedFd::from(stdout))
-                .args(["-g"].repeat(1000)),
-        );
+        let args = ["-g"].repeat(1000);
+        let run = Run::of(program(BINARY).stdout(OwnedFd::from(stdout)).args(args));
         run.fails(1).says(["write error"]).says_reason(libc::EAGAIN);
     });
 }
@@ -59,7 +54,7 @@ fn a_write_error_at_close_is_told() {
 #[test]
 fn a_run_that_prints_nothing_cannot_fail_to_write() {
     isolated(|| {
-        Run::of(command().stdout(full_device()).args(["-p", "x"])).prints("");
+        Run::of(program(BINARY).stdout(full_device()).args(["-p", "x"])).prints("");
         let mut command = command_with_denied(libc::SYS_close, libc::EIO);
         Run::of(command.args(["-p", "x"])).skip_on_127().prints("");
     });
@@ -70,12 +65,11 @@ fn a_reader_that_is_gone_ends_the_run_silently() {
     isolated(|| {
         shmcli(["-p", &"x".repeat(4000)]).prints("");
         for gets in [1, 1000] {
-            let reader = program("true").stdin(Stdio::piped()).spawn();
-            let mut reader = reader.expect("true can be run");
-            let pipe = reader.stdin.take().expect("stdin is a pipe");
-            reader.wait().expect("true ends");
-            let run = Run::of(command().stdout(pipe).args(["-g"].repeat(gets)));
-            run.dies_of(libc::SIGPIPE);
+            let (stdout, reader) = UnixStream::pair().expect("sockets can be had");
+            drop(reader);
+            let args = ["-g"].repeat(gets);
+            Run::of(program(BINARY).stdout(OwnedFd::from(stdout)).args(args))
+                .dies_of(libc::SIGPIPE);
         }
     });
 }
@@ -86,7 +80,7 @@ fn a_reader_that_pauses_keeps_no_one_from_the_segment() {
         for gets in [100, 1_000] {
             let text = "x".repeat(4000);
             let args = [&["-p", &text][..], &["-g"].repeat(gets)].concat();
-            let mut slow = Started::of(command().args(args));
+            let mut slow = Started::of(program(BINARY).args(args));
             let mut stdout = slow.child.stdout.take().expect("stdout is a pipe");
             let mut printed = vec![0];
             stdout.read_exact(&mut printed).expect("something comes");
@@ -108,7 +102,10 @@ fn a_message_is_one_write() {
         for flag in ["-p", "-x", "-g"] {
             // Each write arrives as one datagram.
             let (stderr, said) = UnixDatagram::pair().expect("sockets can be had");
-            let status = command().arg(flag).stderr(OwnedFd::from(stderr)).status();
+            let status = program(BINARY)
+                .arg(flag)
+                .stderr(OwnedFd::from(stderr))
+                .status();
             assert!(status.is_ok_and(|status| !status.success()));
             said.set_nonblocking(true).expect("a socket need not block");
             let mut message = [0; 1000];
@@ -124,7 +121,7 @@ fn the_standard_descriptors_may_be_closed() {
     isolated(|| {
         for closed in 0..8 {
             let is_closed = move |descriptor| closed & 1 << descriptor != 0;
-            let mut command = with_first_call(command(), move || {
+            let mut command = with_first_call(program(BINARY), move || {
                 for descriptor in (0..3).filter(|&descriptor| is_closed(descriptor)) {
                     // SAFETY: nothing uses this descriptor before the program that is started next.
                     unsafe { libc::close(descriptor) };
@@ -138,7 +135,7 @@ fn the_standard_descriptors_may_be_closed() {
                 [true, false] => drop(run.fails(1).says_reason(libc::EBADF)),
                 [true, true] => drop(run.exits(1, "")),
             }
-            expect_bytes("the string", &Segment::existing().string(), text.as_bytes());
+            assert_eq!(Segment::existing().string(), text);
         }
     });
 }

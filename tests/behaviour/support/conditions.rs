@@ -7,20 +7,16 @@ use std::ptr;
 
 use libc::{c_int, c_long};
 
-use super::isolation::skip;
-use super::run::{command, program};
+use super::isolation::{done, skip};
+use super::run::{BINARY, program};
 
 /// Makes this system call before the command's program is started. On -1, that is not started.
 pub fn with_first_call(
     mut command: Command,
     mut call: impl FnMut() -> c_int + Send + Sync + 'static,
 ) -> Command {
-    let call = move || match call() {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    };
     // SAFETY: between fork and exec, system calls may be made that allocate nothing.
-    unsafe { command.pre_exec(call) };
+    unsafe { command.pre_exec(move || done(call())) };
     command
 }
 
@@ -47,7 +43,7 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
         instruction(RETURN, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
         instruction(RETURN, 0, libc::SECCOMP_RET_ALLOW),
     ];
-    with_first_call(command(), move || {
+    with_first_call(program(BINARY), move || {
         let program = libc::sock_fprog {
             len: filter.len() as u16,
             filter: filter.as_mut_ptr(),
@@ -60,7 +56,7 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
     })
 }
 
-/// Skips the test if the system takes no filter. If it does, it looks for one at the null address.
+/// Skips the test if the system takes no filter. One that does fails to read a filter at the null address.
 fn needs_seccomp() {
     let none: *const libc::sock_fprog = ptr::null();
     // SAFETY: the kernel checks the address.

@@ -1,17 +1,17 @@
 //! Tests in the user's IPC namespace, where no other can be had. They run one after the other. A string that is there
-//! is in a file meanwhile. If the tests are killed, the file stays, and the next run of the tests puts the string back.
+//! is in a file meanwhile. If the tests are killed, the file stays, and the next run of the tests puts the string back,
+//! unless there is a segment, which may be newer.
 
 use std::fs;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::process;
-use std::sync::Once;
 
 use libc::LOCK_EX;
 
-use super::isolation::show;
-use super::lock::{Lock, NAMESPACE};
-use super::segment::{SIZE, Segment};
+use super::isolation::{done, show};
+use super::segment::{NAMESPACE, SIZE, Segment, lock};
 
 /// Locked by the test that runs. Tests of other users, checkouts and containers wait, too.
 const TURN: &str = "/proc/self/ns/user";
@@ -21,25 +21,23 @@ const STARTED: &str = "/proc/self/ns/mnt";
 
 /// Runs a test alone.
 pub fn in_place<T>(test: impl FnOnce() -> T) -> T {
-    static TOLD: Once = Once::new();
-
-    TOLD.call_once(|| show("The tests run in place: do not use shmcli before they have ended."));
     // A kernel may have no user namespaces.
-    let turn = Lock::take(TURN, LOCK_EX).or_else(|_| Lock::take("/proc", LOCK_EX));
+    let turn = lock(TURN, LOCK_EX).or_else(|_| lock("/proc", LOCK_EX));
     let _others_wait = turn.expect("there is a /proc");
-    let started = Lock::take(STARTED, LOCK_EX).expect("there is a mount namespace");
-    let started = started.inherited();
+    let started = lock(STARTED, LOCK_EX).expect("there is a mount namespace");
+    // SAFETY: fcntl with this command touches no memory. It lets children inherit the lock.
+    done(unsafe { libc::fcntl(started.as_raw_fd(), libc::F_SETFD, 0) }).expect("it is open");
     put_aside().unwrap_or_else(refuse);
     let result = test();
     drop(started);
-    let _none_is_left = Lock::take(STARTED, LOCK_EX);
+    let _none_is_left = lock(STARTED, LOCK_EX);
     put_back().unwrap_or_else(refuse);
     result
 }
 
 /// Moves the segment, if there is one, into the file. At any moment, one of them is whole.
 fn put_aside() -> io::Result<()> {
-    let _runs_wait = Lock::take(NAMESPACE, LOCK_EX)?;
+    let _runs_wait = lock(NAMESPACE, LOCK_EX)?;
     let Some(segment) = Segment::find() else {
         return Ok(());
     };
@@ -55,14 +53,12 @@ fn put_aside() -> io::Result<()> {
     let unfinished = file.with_extension("unfinished");
     fs::write(&unfinished, segment.bytes())?;
     fs::rename(&unfinished, &file)?;
-    segment
-        .remove()
-        .inspect_err(|_| drop(fs::remove_file(file)))
+    segment.remove()
 }
 
 /// Removes the test's segment, and moves the user's, if there was one, back from the file.
 fn put_back() -> io::Result<()> {
-    let _runs_wait = Lock::take(NAMESPACE, LOCK_EX)?;
+    let _runs_wait = lock(NAMESPACE, LOCK_EX)?;
     Segment::find().map_or(Ok(()), |segment| segment.remove())?;
     if file().exists() {
         let bytes = fs::read(file())?;

@@ -29,6 +29,8 @@ extern "C" fn leave_namespace() {
     unsafe { child.pre_exec(become_root) };
     if child.status().is_ok() {
         become_root().expect("this process may do what its child did");
+    } else {
+        show("The tests run in place: do not use shmcli before they have ended.");
     }
 }
 
@@ -44,9 +46,14 @@ fn become_root() -> io::Result<()> {
 
 fn unshare(namespaces: c_int) -> io::Result<()> {
     // SAFETY: unshare touches no memory.
-    match unsafe { libc::unshare(namespaces) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+    done(unsafe { libc::unshare(namespaces) })
+}
+
+/// The error of a system call that answers -1.
+pub fn done(answer: c_int) -> io::Result<()> {
+    match answer {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 
@@ -60,10 +67,12 @@ pub fn isolated(test: impl FnOnce() + Send) {
         Err(_) => in_place(body),
     };
     if let Err(cause) = result {
-        match cause.downcast::<Skip>() {
-            Ok(skip) => show(&format!("skipped: {}: {}", test_name(), skip.0.trim())),
-            Err(cause) => panic::resume_unwind(cause),
-        }
+        let Skip(reason) = *cause
+            .downcast()
+            .unwrap_or_else(|cause| panic::resume_unwind(cause));
+        let test = thread::current();
+        let name = test.name().unwrap_or_default();
+        show(&format!("skipped: {name}: {}", reason.trim()));
     }
 }
 
@@ -73,18 +82,6 @@ struct Skip(String);
 /// Skips this test, which cannot run here.
 pub fn skip(reason: &str) -> ! {
     panic::resume_unwind(Box::new(Skip(reason.to_owned())))
-}
-
-/// Whether the test runs in place, in the IPC namespace of the whole process.
-pub fn is_in_place() -> bool {
-    let [of_process, of_thread] = ["/proc/self/ns/ipc", "/proc/thread-self/ns/ipc"]
-        .map(|namespace| fs::read_link(namespace).expect("the kernel has IPC namespaces"));
-    of_process == of_thread
-}
-
-fn test_name() -> String {
-    let name = thread::current().name().map(str::to_owned);
-    name.expect("a test's thread has its name")
 }
 
 /// Prints a line past the test harness, which hides the output of a test that passes.

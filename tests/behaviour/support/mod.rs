@@ -3,14 +3,8 @@
 mod conditions;
 mod in_place;
 mod isolation;
-mod lock;
 mod run;
 mod segment;
 mod trace;
 
-pub use conditions::*;
-pub use isolation::*;
-pub use lock::*;
-pub use run::*;
-pub use segment::*;
-pub use trace::*;
+pub use {conditions::*, isolation::*, run::*, segment::*};

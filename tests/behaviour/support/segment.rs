@@ -1,10 +1,17 @@
-//! The segment as another program sees it: shmget(2), shmat(2), shmctl(2).
+//! The segment and the lock as another program has them: shmget(2), shmat(2), shmctl(2) and flock(2).
 
+use std::fs::File;
 use std::io;
 use std::mem;
+use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::ptr;
+use std::slice;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use libc::c_int;
+
+use super::isolation::done;
 
 pub const SIZE: usize = 4096;
 const KEY: libc::key_t = 3148;
@@ -45,37 +52,36 @@ impl Segment {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let bytes = self.attach(libc::SHM_RDONLY);
-        let offsets = 0..self.status().shm_segsz;
-        // SAFETY: the segment is attached at this address, with this size.
-        let copy = offsets.map(|offset| unsafe { bytes.add(offset).read_volatile() });
-        let copy = copy.collect();
-        detach(bytes);
-        copy
+        let load = |byte: &AtomicU8| byte.load(Ordering::Relaxed);
+        self.attached(|bytes| bytes.iter().map(load).collect())
     }
 
-    /// The bytes before the first NUL.
-    pub fn string(&self) -> Vec<u8> {
-        let bytes = self.bytes().into_iter();
-        bytes.take_while(|&byte| byte != 0).collect()
+    /// What precedes the first NUL.
+    pub fn string(&self) -> String {
+        let text = self.bytes().into_iter().take_while(|&byte| byte != 0);
+        String::from_utf8(text.collect()).expect("the string is UTF-8")
     }
 
+    /// Writes this over the start.
     pub fn write(&self, new: &[u8]) {
-        assert!(new.len() <= self.status().shm_segsz);
-        let bytes = self.attach(0);
-        for (offset, &byte) in new.iter().enumerate() {
-            // SAFETY: the segment is attached at this address, with this size or more.
-            unsafe { bytes.add(offset).write_volatile(byte) };
-        }
-        detach(bytes);
+        self.attached(|bytes| {
+            for (byte, &new) in bytes[..new.len()].iter().zip(new) {
+                byte.store(new, Ordering::Relaxed);
+            }
+        });
     }
 
-    fn attach(&self, flags: c_int) -> *mut u8 {
+    fn attached<T>(&self, action: impl FnOnce(&[AtomicU8]) -> T) -> T {
         // SAFETY: with a null address the kernel chooses one where nothing is mapped.
-        let address = unsafe { libc::shmat(self.0, ptr::null(), flags) };
-        let error = io::Error::last_os_error();
-        assert_ne!(address.addr(), usize::MAX, "shmat(2) fails: {error}"); // (void *) -1
-        address.cast()
+        let address = unsafe { libc::shmat(self.0, ptr::null(), 0) };
+        assert_ne!(address.addr(), usize::MAX, "shmat(2) fails"); // (void *) -1
+        // SAFETY: the segment is attached there, with this size, until shmdt.
+        unsafe {
+            let size = self.status().shm_segsz;
+            let result = action(slice::from_raw_parts(address.cast(), size));
+            libc::shmdt(address);
+            result
+        }
     }
 
     pub fn remove(&self) -> io::Result<()> {
@@ -92,26 +98,28 @@ impl Segment {
 
     fn control(&self, operation: c_int, status: *mut libc::shmid_ds) -> io::Result<()> {
         // SAFETY: status is valid, or null for an operation that needs none.
-        match unsafe { libc::shmctl(self.0, operation, status) } {
-            -1 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        }
+        done(unsafe { libc::shmctl(self.0, operation, status) })
     }
 
     /// Whether it is as shmcli makes it for this user, and in no use.
     pub fn can_be_put_back(&self) -> bool {
         // SAFETY: these calls touch no memory.
-        let user = unsafe { (libc::geteuid(), libc::getegid()) };
+        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
         let status = self.status();
         let owner = status.shm_perm;
-        (owner.uid, owner.gid) == user
-            && (owner.cuid, owner.cgid) == user
-            && (status.shm_segsz, owner.mode as c_int) == (SIZE, 0o666)
-            && status.shm_nattch == 0
+        (owner.uid, owner.gid, owner.cuid, owner.cgid) == (user, group, user, group)
+            && (status.shm_segsz, owner.mode as c_int, status.shm_nattch) == (SIZE, 0o666, 0)
     }
 }
 
-fn detach(bytes: *mut u8) {
-    // SAFETY: shmat returned this address, and nothing refers to it any more.
-    unsafe { libc::shmdt(bytes.cast()) };
+/// The file that runs lock. A test's IPC namespace is that of its thread.
+pub const NAMESPACE: &str = "/proc/thread-self/ns/ipc";
+
+/// Takes the lock on this file until the returned file is dropped: `LOCK_EX`, or `LOCK_SH`, which keeps out only who
+/// wants it alone, or one of them with `LOCK_NB`, which fails instead of waiting.
+pub fn lock(file: impl AsRef<Path>, operation: c_int) -> io::Result<File> {
+    let file = File::open(file)?;
+    // SAFETY: flock touches no memory.
+    done(unsafe { libc::flock(file.as_raw_fd(), operation) })?;
+    Ok(file)
 }

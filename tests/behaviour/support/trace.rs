@@ -7,26 +7,19 @@ use std::mem;
 use libc::{c_int, c_long};
 
 use super::conditions::with_first_call;
-use super::isolation::skip;
-use super::run::{Run, Started, command};
+use super::isolation::{done, skip};
+use super::run::{BINARY, Run, Started, program};
 
-/// A run that is stopped whenever it is not told to go on. It dies with the thread that started it.
-pub struct Traced(Started);
-
-impl Traced {
+/// For a run that is stopped whenever it is not told to go on. It dies with the thread that started it.
+impl Started {
     /// A run of shmcli with these arguments, stopped before its first instruction.
-    pub fn shmcli<const N: usize>(args: [&str; N]) -> Traced {
-        let mut command = command();
-        command.args(args);
-        let mut command = with_first_call(command, || {
-            // SAFETY: with this request, ptrace takes no address.
-            unsafe { libc::ptrace(libc::PTRACE_TRACEME) };
-            0
+    pub fn traced<const N: usize>(args: [&str; N]) -> Started {
+        // SAFETY: with this request, ptrace takes no address.
+        let mut command = with_first_call(program(BINARY), || unsafe {
+            libc::ptrace(libc::PTRACE_TRACEME) as c_int
         });
-        let run = Traced(Started::of(&mut command));
-        if !run.is_stopped() {
-            skip("ptrace(2) is refused");
-        }
+        let run = Started::of(command.args(args));
+        assert!(run.is_stopped());
         let options = libc::PTRACE_O_EXITKILL as usize;
         run.request(libc::PTRACE_SETOPTIONS as _, options);
         run
@@ -36,7 +29,7 @@ impl Traced {
     pub fn makes(&self, call: c_long) -> bool {
         // A run stops when it makes a call, and once more when that returns.
         while self.goes_on(libc::PTRACE_SYSCALL as _) {
-            let made = fs::read_to_string(format!("/proc/{}/syscall", self.0.pid()));
+            let made = fs::read_to_string(format!("/proc/{}/syscall", self.child.id()));
             let made = made.expect("the kernel shows system calls");
             let returns = self.goes_on(libc::PTRACE_SYSCALL as _);
             if !returns || made.starts_with(&format!("{call} ")) {
@@ -57,16 +50,6 @@ impl Traced {
         self.wait()
     }
 
-    /// What remains of a run that has ended.
-    pub fn wait(self) -> Run {
-        self.0.wait()
-    }
-
-    pub fn kill(self) {
-        self.0.signal(libc::SIGKILL);
-        self.0.wait();
-    }
-
     fn goes_on(&self, how: c_int) -> bool {
         self.request(how, 0);
         self.is_stopped()
@@ -78,14 +61,14 @@ impl Traced {
         let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
         let states = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
         // SAFETY: info has room for what waitid tells.
-        let waited = unsafe { libc::waitid(libc::P_PID, self.0.pid() as _, &mut info, states) };
-        assert_eq!(waited, 0, "{}", io::Error::last_os_error());
+        let waited = unsafe { libc::waitid(libc::P_PID, self.child.id() as _, &mut info, states) };
+        done(waited).expect("a child can be waited for");
         info.si_code == libc::CLD_TRAPPED
     }
 
     fn request(&self, request: c_int, data: usize) {
         // SAFETY: these requests touch no memory of this process.
-        let answer = unsafe { libc::ptrace(request as _, self.0.pid(), 0_usize, data) };
+        let answer = unsafe { libc::ptrace(request as _, self.child.id(), 0_usize, data) };
         let error = io::Error::last_os_error();
         if answer == -1 && error.raw_os_error() == Some(libc::EIO) {
             skip("this processor makes no single steps");
