@@ -11,6 +11,7 @@ use crate::support::*;
 fn cannot_attach(run: Run, call: &str, reason: c_int) {
     let said = run.fails(255).says_reason(reason);
     let said = said.says([&*format!("{call} failed"), "`ipcs -lm`"]);
+    // For these reasons, no segment is to blame.
     if [libc::ENOSPC, libc::ENOMEM].contains(&reason) {
         said.says([")\nPossible causes: a limit (`ipcs -lm`, `ulimit -v`), lack of memory.\n"]);
     } else {

@@ -35,7 +35,7 @@ fn a_run_waits_for_the_lock() {
 #[test]
 fn a_run_of_another_user_waits() {
     isolated(|| {
-        // That user might not be able to reach the program's folder, but can inherit a descriptor.
+        // That user might not be able to reach the program's folder, but its run inherits this descriptor, a duplicate.
         let binary = File::open(BINARY).expect("the program can be read");
         // SAFETY: this descriptor is open.
         let inherited = unsafe { libc::dup(binary.as_raw_fd()) };
@@ -168,6 +168,7 @@ fn only_a_run_without_a_namespace_to_open_locks_its_root_directory() {
             waits_for(&root, command());
             Segment::existing().remove().expect("it can be removed");
             fs::create_dir_all(format!("{root}/proc/self/ns")).expect("folders can be made");
+            // A link to itself, which exists but cannot be opened: ELOOP.
             let linked = symlink("ipc", format!("{root}/proc/self/ns/ipc"));
             linked.expect("a link to itself can be made");
             cannot_lock(Run::of(command().arg("-g")), libc::ELOOP);

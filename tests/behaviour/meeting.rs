@@ -48,7 +48,8 @@ fn of_many_swaps_at_once_each_text_is_read_by_exactly_one() {
 const OLD: &str = "old text";
 const NEW: &str = "new";
 
-/// A put of [`NEW`] over [`OLD`] that has attached the segment, and stored nothing yet.
+/// A put of [`NEW`] over [`OLD`] that has attached the segment, and stored nothing yet. While it has the segment
+/// attached, `shm_nattch` is 1.
 fn put_of_new() -> (Started, Segment) {
     shmcli(["-p", OLD]).prints("");
     let put = Started::traced(["-p", NEW]);
@@ -87,6 +88,7 @@ fn a_killed_put_leaves_a_whole_text_and_no_lock() {
 
         for point in 0..POINTS {
             let (put, _) = put_of_new();
+            // The first point is before the first step, the last one after the last.
             for _ in 0..steps * point / (POINTS - 1) {
                 assert!(put.step(), "a put ends before it has detached the segment");
             }

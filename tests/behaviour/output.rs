@@ -44,6 +44,7 @@ fn output_that_is_written_in_part_is_a_write_error() {
 #[test]
 fn a_write_error_at_close_is_told() {
     isolated(|| {
+        // A dynamic linker closes files, too, and then fails.
         let mut command = command_with_denied(libc::SYS_close, libc::EDQUOT);
         let run = Run::of(command.args(["-p", "x", "-g"])).skip_on_127();
         let said = run.exits(1, "x\n");
@@ -98,7 +99,7 @@ fn a_reader_that_pauses_keeps_no_one_from_the_segment() {
 #[test]
 fn a_message_is_one_write() {
     isolated(|| {
-        Segment::create(1, 0o666);
+        Segment::create(1, 0o666); // too small for -g
         for flag in ["-p", "-x", "-g"] {
             // Each write arrives as one datagram.
             let (stderr, said) = UnixDatagram::pair().expect("sockets can be had");

@@ -79,11 +79,13 @@ impl Line {
         }
     }
 
+    /// Adds a put. The flags are a `-` and the gets, if there are any, to which its `p` can be joined.
     fn add_put(&mut self, flags: String, random: &mut Random) {
         let text = random.text();
-        let (flag, sign) = match flags.len() {
-            1 if random.one_in(3) => ("--put".to_owned(), "="),
-            _ => (flags + "p", ""),
+        let (flag, sign) = if flags == "-" && random.one_in(3) {
+            ("--put".to_owned(), "=")
+        } else {
+            (flags + "p", "")
         };
         self.bytes[..text.len()].copy_from_slice(&text);
         self.bytes[text.len()] = 0;

@@ -55,6 +55,7 @@ fn the_first_example_prints_what_it_shows() {
 
 #[test]
 fn recipes_store_swap_and_take() {
+    // Each recipe meets the string that the one before it left.
     in_each_shell(|shell| {
         let run = |before: &str, start: &str, after: &str| {
             let script = format!("{before}\n{}\n{after}", recipe(start));

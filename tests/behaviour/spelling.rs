@@ -2,7 +2,8 @@
 
 use crate::support::*;
 
-/// Each of these command lines, whose words have no spaces, stores this text and prints nothing.
+/// Each of these command lines stores this text and prints nothing. Spaces part the words, of which the last may be
+/// empty.
 #[track_caller]
 fn all_put(text: &str, command_lines: &[&str]) {
     for line in command_lines {

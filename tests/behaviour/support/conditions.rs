@@ -48,6 +48,7 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
             len: filter.len() as u16,
             filter: filter.as_mut_ptr(),
         };
+        // -1 if one of the two is -1.
         // SAFETY: the program and its filter exist as long as the calls take.
         unsafe {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -13,10 +13,10 @@ use libc::LOCK_EX;
 use super::isolation::{done, show};
 use super::segment::{NAMESPACE, SIZE, Segment, lock};
 
-/// Locked by the test that runs. Tests of other users, checkouts and containers wait, too.
+/// Locked by the test that runs, so that all others wait, also those of other users, checkouts and containers.
 const TURN: &str = "/proc/self/ns/user";
 
-/// Locked by the processes that the test has started, so that none is left when the string is put back.
+/// Locked by the test and by all that it has started. When it is free again, none is left that could meet the string.
 const STARTED: &str = "/proc/self/ns/mnt";
 
 /// Runs a test alone.
