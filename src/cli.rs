@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
-use clap::{ArgAction, ArgMatches, Command, arg};
+use clap::{ArgAction, ArgMatches, Command, Id, arg};
 
 use crate::segment::Text;
 
@@ -19,7 +19,7 @@ pub enum Request {
 }
 
 /// What one flag asks for.
-#[derive(Clone)] // clap demands it
+#[derive(Clone)] // clap keeps the originals
 pub enum Step {
     Put(Text),
     Get,
@@ -57,21 +57,23 @@ pub fn parse(mut args: Vec<Vec<u8>>) -> Result<Request, String> {
 fn keep_equals_signs(args: &mut [Vec<u8>]) {
     let mut words = args.iter_mut();
     while let Some(word) = words.next() {
+        if word == b"--" {
+            break; // only operands follow
+        }
         match text_start(word) {
-            _ if word == b"--" => break,
-            Some(start) if start == word.len() => drop(words.next()), // this is the text
+            Some(start) if start == word.len() => drop(words.next()), // skip the text
             Some(start) if word[start] == b'=' => word.insert(start, b'='),
             _ => {}
         }
     }
 }
 
-/// Where in a word the text of `-p` starts: at 2 in `-px`, at 3 in `-gpx`, and at its end if the next word is the text.
+/// The index of the text of `-p` in a word: 2 in `-px`, 3 in `-gpx`. The word's length if the next word is the text.
 fn text_start(word: &[u8]) -> Option<usize> {
     match word {
         b"--put" => Some(word.len()),
         [b'-', b'-', ..] => None, // in `--put=x`, clap may take the `=` off
-        [b'-', ..] => Some(word.iter().position(|&byte| byte == b'p')? + 1),
+        [b'-', ..] => Some(word.iter().position(|&byte| byte == b'p')? + 1), // no p: None
         _ => None,
     }
 }
@@ -91,7 +93,7 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(put)),
-            // clap keeps the places of values only, so each -g gets an empty value.
+            // clap records the position of values only, so each -g gets an empty value.
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
@@ -100,23 +102,21 @@ fn command() -> Command {
         ])
 }
 
-/// The steps in the order of the command line. clap has them grouped by flag, with the place of each.
+/// The steps in the order of the command line. clap has them grouped by flag, with the position of each.
 fn in_order(matches: &ArgMatches) -> Vec<Step> {
-    let mut found: Vec<(usize, &Step)> = Vec::new();
-    for flag in matches.ids() {
-        let places = matches.indices_of(flag.as_str());
-        let steps = matches.get_many(flag.as_str());
-        if let (Some(places), Some(steps)) = (places, steps) {
-            found.extend(places.zip(steps));
-        }
+    let mut found = Vec::new();
+    for flag in matches.ids().map(Id::as_str) {
+        let positions = matches.indices_of(flag).into_iter().flatten();
+        let steps = matches.get_many::<Step>(flag).into_iter().flatten();
+        found.extend(positions.zip(steps));
     }
-    found.sort_by_key(|&(place, _)| place);
+    found.sort_by_key(|&(position, _)| position);
     found.into_iter().map(|(_, step)| step.clone()).collect()
 }
 
 /// The message for what is wrong with the command line.
 fn usage_error(error: &clap::Error) -> String {
-    // The wrong flag or operand, such as `-x` of `-gx`.
+    // The wrong flag or operand: in `-gx`, only `-x`.
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
     let problem = match (error.kind(), error.source()) {

@@ -6,8 +6,8 @@ use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Names the IPC namespace of this process, which holds the segment. For all runs in it, this is one and the same file,
-/// whatever their user, root directory or container. A file in `/tmp` might not be.
+/// The file to lock. It stands for the IPC namespace of this process, which holds the segment. All runs in it open the
+/// same file, whatever their user, root directory or container. A file in `/tmp` might not be the same.
 const NAMESPACE: &str = "/proc/self/ns/ipc";
 
 /// Locked instead if [`NAMESPACE`] does not exist. Then only runs that lock the same directory wait for each other.
@@ -22,8 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 /// Acquires the lock, after waiting for other runs to release it. It is held until the returned file is dropped or the
 /// process ends.
 ///
-/// A blocking flock has no time limit, so this tries again and again. alarm(2) could end the wait, but would replace an
-/// alarm set by this program's caller.
+/// A blocking flock has no time limit, so this tries again and again. alarm(2) could interrupt one, but would replace
+/// an alarm set by this program's caller.
 ///
 /// Fails if the file cannot be opened or locked, or if no try within [`TIMEOUT`] gets the lock.
 pub fn acquire() -> Result<File, String> {
@@ -68,7 +68,7 @@ fn timed_out() -> String {
     let seconds = TIMEOUT.as_secs();
     format!(
         "could not get the lock within {seconds} seconds\n\
-         A process that has the file {NAMESPACE} open holds it (if missing, {ROOT}).\n\
+         A process holds it that has {NAMESPACE} open ({ROOT} if that is missing).\n\
          List them with `fuser -v FILE`, as root, in each container with this segment.\n\
          Resume a suspended one (`kill -CONT PID`), or end it (`kill -KILL PID`)."
     )

@@ -1,8 +1,8 @@
 //! Carries out the steps of the command line on the segment, prints, and picks the exit status.
 
-// The C library calls `main`, without Rust's runtime. That would ignore SIGPIPE, the signal that is to end a run whose
-// reader is gone, and open /dev/null in place of a closed stdout, which is to be a write error. It would also make a
-// run a tenth slower. Tests have a `main` of their own.
+// The C library calls `main`, without Rust's runtime. The runtime would ignore SIGPIPE, which should end a run whose
+// reader is gone, and open /dev/null for a closed stdout, which should be a write error. It would also make a run
+// slower. Tests have a `main` of their own.
 #![cfg_attr(not(test), no_main)]
 
 mod cli;
@@ -27,6 +27,7 @@ enum Failure {
     Access(String),
 }
 
+/// The `main` that C expects, under its plain name.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     // Not std::env::args_os: with musl, only Rust's runtime fills it, so it would be empty here.
@@ -77,8 +78,8 @@ fn carry_out(steps: Vec<Step>) -> Result<Vec<u8>, String> {
     Ok(output)
 }
 
-/// Writes to a duplicate of stdout, and closes that. `io::Stdout` itself cannot be closed, and hides EBADF, the error of
-/// a stdout that was closed from the start.
+/// Writes to a duplicate of stdout, and closes the duplicate. `io::Stdout` itself cannot be closed, and hides EBADF,
+/// the error of a stdout that was closed from the start.
 fn print(output: &[u8]) -> io::Result<()> {
     // With nothing to print, a closed stdout is no error.
     if output.is_empty() {
@@ -86,7 +87,7 @@ fn print(output: &[u8]) -> io::Result<()> {
     }
     let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     stdout.write_all(output)?;
-    // On a network file system or with a quota, close(2) may be the first to report a lost write, of a duplicate, too.
+    // On a network file system or with a quota, close(2) may be the first to report a lost write, even on a duplicate.
     // SAFETY: into_raw_fd has given this descriptor up, so nothing else closes it.
     match unsafe { libc::close(stdout.into_raw_fd()) } {
         0 => Ok(()),

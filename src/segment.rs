@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;
 
-/// shmat fails if the segment has been removed since shmget. A retry helps then, but not if the same error has another
+/// shmat fails if the segment was destroyed after shmget. A retry helps then, but not if the same error has another
 /// cause, so the retries are limited.
 const MAX_RETRIES: u32 = 1000;
 
@@ -52,8 +52,8 @@ impl Segment {
     /// the string is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // Release: no one sees a store before those that precede it. `load` needs no such order (Relaxed), because the
-        // lock keeps other runs from storing meanwhile.
+        // Release keeps the stores in this order. `load` needs no order (Relaxed), since the lock keeps other runs from
+        // storing meanwhile.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {
             bytes[index].store(byte, Ordering::Release);
@@ -98,7 +98,7 @@ fn shmat(id: c_int) -> io::Result<Segment> {
     }
 }
 
-/// Whether shmat may have failed because the segment was removed after shmget.
+/// Whether shmat may have failed because the segment was destroyed after shmget.
 fn may_be_removal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
 }
