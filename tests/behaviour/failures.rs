@@ -13,7 +13,9 @@ fn cannot_attach(run: Run, call: &str, reason: c_int) {
     let said = said.says([&*format!("{call} failed"), "`ipcs -lm`"]);
     // For these reasons, no segment is to blame.
     if [libc::ENOSPC, libc::ENOMEM].contains(&reason) {
-        said.says([")\nPossible causes: a limit (`ipcs -lm`, `ulimit -v`), lack of memory.\n"]);
+        let said =
+            said.says([")\nPossible causes: a limit (`ipcs -lm`, `ulimit -v`), lack of memory.\n"]);
+        said.does_not_say("ipcrm").does_not_say("sandbox");
     } else {
         said.says(["4096 bytes", "`ipcrm -M 0x00000c4c`", "sandbox"]);
     }

@@ -124,7 +124,7 @@ fn cannot_lock(run: Run, reason: c_int) {
         "could not get the lock",
         "/proc/self/ns/ipc",
         "sandbox",
-        "ulimit -n",
+        "`ulimit -n`",
     ]);
     assert!(Segment::find().is_none());
 }

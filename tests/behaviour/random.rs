@@ -12,10 +12,22 @@ const COMMAND_LINES: usize = 500;
 /// The environment's variable for the seed.
 const SEED: &str = "SHMCLI_TEST_SEED";
 
-/// Words that make a command line wrong, wherever they are added to its end.
-const ERRORS: [&str; 13] = [
-    "-x", "-gx", "-g=x", "--get=x", "--pu x", "-p", "-gp", "--put", "operand", "", "-", "-- -g",
-    "-é",
+/// Words, parted by spaces, that make any command line wrong at whose end they are added.
+const ERRORS: [&[u8]; 14] = [
+    b"-x",
+    b"-gx",
+    b"-g=x",
+    b"--get=x",
+    b"--pu x",
+    b"-p",
+    b"-gp",
+    b"--put",
+    b"operand",
+    b"",
+    b"-",
+    b"-- -g",
+    b"-\xff",
+    b"--\xff -p x",
 ];
 
 #[test]
@@ -42,8 +54,9 @@ fn random_command_lines_do_what_the_rules_say() {
                 line.add_flags(&mut random);
             }
             if random.one_in(4) {
-                let error = random.one_of(&ERRORS).split(' ');
-                line.args.extend(error.map(OsString::from));
+                let words = random.one_of(&ERRORS).split(|&byte| byte == b' ');
+                let words = words.map(|word| OsString::from_vec(word.into()));
+                line.args.extend(words);
                 shmcli(line.args).fails(2);
             } else {
                 line.args.extend(random.one_in(4).then(|| "--".into()));

@@ -39,13 +39,14 @@ fn in_each_shell(action: impl Fn(&str) + Send) {
 }
 
 #[test]
-fn the_first_example_prints_what_it_shows() {
+fn console_blocks_print_what_they_show() {
     isolated(|| {
-        let example = README.split("```").nth(1).expect("there is an example");
-        let commands = example
-            .strip_prefix("console\n$ ")
-            .expect("it is a console");
-        for command in commands.split("\n$ ") {
+        let fenced = README.split("```").skip(1).step_by(2);
+        let blocks: Vec<&str> = fenced
+            .filter_map(|block| block.strip_prefix("console\n$ "))
+            .collect();
+        assert!(!blocks.is_empty());
+        for command in blocks.iter().flat_map(|block| block.split("\n$ ")) {
             let (command, output) = command.split_once('\n').unwrap_or((command, ""));
             let lines = output.lines().map(|line| line.to_owned() + "\n");
             Run::of(&mut in_shell("sh", command)).prints(lines.collect::<String>());

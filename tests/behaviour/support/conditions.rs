@@ -1,6 +1,6 @@
 //! Runs under unusual conditions.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr;
@@ -10,13 +10,20 @@ use libc::{c_int, c_long};
 use super::isolation::{done, skip};
 use super::run::{BINARY, program};
 
-/// Makes this system call before the command's program is started. On -1, that is not started.
+/// Makes this system call before the command's program is started. On -1, that is not started. EACCES of the call
+/// becomes EPERM, with which a start itself does not fail.
 pub fn with_first_call(
     mut command: Command,
     mut call: impl FnMut() -> c_int + Send + Sync + 'static,
 ) -> Command {
+    let call = move || match done(call()) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(io::Error::from_raw_os_error(libc::EPERM))
+        }
+        result => result,
+    };
     // SAFETY: between fork and exec, system calls may be made that allocate nothing.
-    unsafe { command.pre_exec(move || done(call())) };
+    unsafe { command.pre_exec(call) };
     command
 }
 
@@ -25,7 +32,8 @@ pub fn needs_unshare(options: &[&str]) {
     match program("unshare").args(options).arg("true").output() {
         Ok(output) if output.status.success() => {}
         Ok(output) => skip(&String::from_utf8_lossy(&output.stderr)),
-        Err(error) => skip(&format!("unshare(1) cannot be started: {error}")),
+        Err(error) if error.kind() == ErrorKind::NotFound => skip("there is no unshare(1)"),
+        Err(error) => panic!("unshare cannot be started: {error}"),
     }
 }
 

@@ -53,7 +53,9 @@ fn put_aside() -> io::Result<()> {
     let unfinished = file.with_extension("unfinished");
     fs::write(&unfinished, segment.bytes())?;
     fs::rename(&unfinished, &file)?;
-    segment.remove()
+    segment
+        .remove()
+        .inspect_err(|_| drop(fs::remove_file(file)))
 }
 
 /// Removes the test's segment, and moves the user's, if there was one, back from the file.

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::iter;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
@@ -37,7 +37,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// Skips the test if the system refuses the start, or what should precede it.
+    /// Skips the test if the system refuses the first call of the command: a start itself does not fail so.
     pub fn of(command: &mut Command) -> Started {
         let words = iter::once(command.get_program()).chain(command.get_args());
         let words = words.take(20).map(|word| shown(word.as_bytes()));
@@ -47,10 +47,8 @@ impl Started {
                 command_line,
                 child,
             },
-            Err(error) => match error.kind() {
-                ErrorKind::PermissionDenied | ErrorKind::Unsupported => {
-                    skip(&format!("{command_line} cannot be started so: {error}"))
-                }
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EPERM | libc::ENOSYS) => skip(&format!("a call is refused: {error}")),
                 _ => panic!("{command_line} cannot be started: {error}"),
             },
         }
@@ -142,6 +140,13 @@ impl Run {
         for part in parts {
             self.check(self.stderr().contains(part), &format!("to say: {part}"));
         }
+        self
+    }
+
+    #[track_caller]
+    pub fn does_not_say(self, part: &str) -> Run {
+        let holds = !self.stderr().contains(part);
+        self.check(holds, &format!("not to say: {part}"));
         self
     }
 
