@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
-use clap::{ArgAction, ArgMatches, Command, Id, arg};
+use clap::{ArgAction, ArgMatches, Command, arg};
 
 use crate::segment::Text;
 
@@ -19,7 +19,7 @@ pub enum Request {
 }
 
 /// What one flag asks for.
-#[derive(Clone)] // clap keeps the originals
+#[derive(Clone)] // clap requires it of values
 pub enum Step {
     Put(Text),
     Get,
@@ -57,30 +57,27 @@ pub fn parse(mut args: Vec<Vec<u8>>) -> Result<Request, String> {
 fn keep_equals_signs(args: &mut [Vec<u8>]) {
     let mut words = args.iter_mut();
     while let Some(word) = words.next() {
-        if word == b"--" {
-            break; // only operands follow
+        let text_start = match &word[..] {
+            b"--" => break, // only operands follow
+            b"--put" => word.len(),
+            [b'-', b'-', ..] => continue, // the `=` of `--put=x` is not text
+            [b'-', flags @ ..] => match flags.iter().position(|&flag| flag != b'g') {
+                Some(index) if flags[index] == b'p' => index + 2, // after the `-` and the `p`
+                _ => continue,
+            },
+            _ => continue,
+        };
+        match word.get(text_start) {
+            None => _ = words.next(), // the text is the next word, which stays as it is
+            Some(b'=') => word.insert(text_start, b'='),
+            Some(_) => {}
         }
-        match text_start(word) {
-            Some(start) if start == word.len() => drop(words.next()), // skip the text
-            Some(start) if word[start] == b'=' => word.insert(start, b'='),
-            _ => {}
-        }
-    }
-}
-
-/// The index of the text of `-p` in a word: 2 in `-px`, 3 in `-gpx`. The word's length if the next word is the text.
-fn text_start(word: &[u8]) -> Option<usize> {
-    match word {
-        b"--put" => Some(word.len()),
-        [b'-', b'-', ..] => None, // in `--put=x`, clap may take the `=` off
-        [b'-', ..] => Some(word.iter().position(|&byte| byte == b'p')? + 1), // no p: None
-        _ => None,
     }
 }
 
 /// The flags. Each makes a step of its value. clap adds `-h` and `-V`.
 fn command() -> Command {
-    let put = |text: OsString| Text::new(text.into_vec()).map(Step::Put);
+    let to_put = |text: OsString| Text::new(text.into_vec()).map(Step::Put);
     Command::new("shmcli")
         .version(env!("CARGO_PKG_VERSION"))
         .about(env!("CARGO_PKG_DESCRIPTION"))
@@ -92,8 +89,8 @@ fn command() -> Command {
                 .help(format!("Store TEXT, of up to {} bytes", Text::MAX_LENGTH))
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
-                .value_parser(OsStringValueParser::new().try_map(put)),
-            // clap records the position of values only, so each -g gets an empty value.
+                .value_parser(OsStringValueParser::new().try_map(to_put)),
+            // clap gives positions to values, not to flags, so each -g gets an empty value.
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
@@ -105,9 +102,9 @@ fn command() -> Command {
 /// The steps in the order of the command line. clap has them grouped by flag, with the position of each.
 fn in_order(matches: &ArgMatches) -> Vec<Step> {
     let mut found = Vec::new();
-    for flag in matches.ids().map(Id::as_str) {
-        let positions = matches.indices_of(flag).into_iter().flatten();
-        let steps = matches.get_many::<Step>(flag).into_iter().flatten();
+    for flag in ["put", "get"] {
+        let positions = matches.indices_of(flag).unwrap_or_default();
+        let steps = matches.get_many::<Step>(flag).unwrap_or_default();
         found.extend(positions.zip(steps));
     }
     found.sort_by_key(|&(position, _)| position);
@@ -116,22 +113,24 @@ fn in_order(matches: &ArgMatches) -> Vec<Step> {
 
 /// The message for what is wrong with the command line.
 fn usage_error(error: &clap::Error) -> String {
-    // The wrong flag or operand: in `-gx`, only `-x`.
+    // The wrong flag or operand: of `-gx`, only `-x`.
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
     let problem = match (error.kind(), error.source()) {
+        // The only check of a value is that of Text::new.
         (ErrorKind::ValueValidation, Some(too_long)) => too_long.to_string(),
         (ErrorKind::InvalidValue, _) => "-p needs a text (-p '' stores an empty one)".to_owned(),
         (ErrorKind::TooManyValues, _) => format!("{word} takes no value"),
         _ => format!("unexpected argument {}", quoted(&word)),
     };
-    format!("{problem}\nUsage: {USAGE} Quote a TEXT of several words. See shmcli -h.")
+    format!("{problem}\nUsage: {USAGE} (quote a TEXT of several words; see shmcli -h)")
 }
 
 /// The start of a word in quotes, with what is not printable escaped. It is short enough for a line of 80 columns.
 fn quoted(word: &str) -> String {
     const LIMIT: usize = 23; // characters, each up to two columns wide
     let mut start: String = word.chars().take(LIMIT).collect();
+    // An escape counts with all of its characters.
     while start.escape_debug().count() > LIMIT {
         start.pop();
     }

@@ -6,8 +6,8 @@ use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The file to lock. It stands for the IPC namespace of this process, which holds the segment. All runs in it open the
-/// same file, whatever their user, root directory or container. A file in `/tmp` might not be the same.
+/// The file to lock. It stands for the IPC namespace of this process, which holds the segment. It is the same
+/// for all runs there that can open it, whatever their user, root directory or container. A file in `/tmp` might not be.
 const NAMESPACE: &str = "/proc/self/ns/ipc";
 
 /// Locked instead if [`NAMESPACE`] does not exist. Then only runs that lock the same directory wait for each other.
@@ -15,23 +15,24 @@ const ROOT: &str = "/";
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The pause between tries doubles: short at first, since a run is quick, and longer later, since many may wait.
+/// The pause between tries doubles: short at first, since a run is quick, and longer later, to spare the
+/// processor while many wait.
 const FIRST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// Acquires the lock, after waiting for other runs to release it. It is held until the returned file is dropped or the
 /// process ends.
 ///
-/// A blocking flock has no time limit, so this tries again and again. alarm(2) could interrupt one, but would replace
+/// A blocking flock has no time limit, so this tries again and again. alarm(2) could interrupt it, but would replace
 /// an alarm set by this program's caller.
 ///
 /// Fails if the file cannot be opened or locked, or if no try within [`TIMEOUT`] gets the lock.
 pub fn acquire() -> Result<File, String> {
-    let file = match File::open(NAMESPACE) {
+    let opened = match File::open(NAMESPACE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(ROOT),
         result => result,
     };
-    let file = file.map_err(not_lockable)?;
+    let file = opened.map_err(not_lockable)?;
     let start = Instant::now();
     let mut pause = FIRST_PAUSE;
     while !try_lock(&file).map_err(not_lockable)? {
@@ -68,7 +69,7 @@ fn timed_out() -> String {
     let seconds = TIMEOUT.as_secs();
     format!(
         "could not get the lock within {seconds} seconds\n\
-         A process holds it that has {NAMESPACE} open ({ROOT} if that is missing).\n\
+         Processes that have {NAMESPACE} open ({ROOT} if that is missing) may hold it.\n\
          List them with `fuser -v FILE`, as root, in each container with this segment.\n\
          Resume a suspended one (`kill -CONT PID`), or end it (`kill -KILL PID`)."
     )

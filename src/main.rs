@@ -2,7 +2,7 @@
 
 // The C library calls `main`, without Rust's runtime. The runtime would ignore SIGPIPE, which should end a run whose
 // reader is gone, and open /dev/null for a closed stdout, which should be a write error. It would also make a run
-// slower. Tests have a `main` of their own.
+// slower. Tests are left out (`not(test)`), since they have a `main` of their own.
 #![cfg_attr(not(test), no_main)]
 
 mod cli;

@@ -52,8 +52,8 @@ impl Segment {
     /// the string is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // Release keeps the stores in this order. `load` needs no order (Relaxed), since the lock keeps other runs from
-        // storing meanwhile.
+        // A Release store is never moved before an earlier one, so a reader or a kill finds these in this order.
+        // `load` needs no order (Relaxed): the lock keeps other runs from storing meanwhile.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {
             bytes[index].store(byte, Ordering::Release);
@@ -92,8 +92,8 @@ fn shmget() -> io::Result<c_int> {
 fn shmat(id: c_int) -> io::Result<Segment> {
     // SAFETY: with a null address the kernel chooses one where nothing is mapped.
     let address = unsafe { libc::shmat(id, ptr::null(), 0) };
-    match address.addr() {
-        usize::MAX => Err(io::Error::last_os_error()), // (void *) -1
+    match address as isize {
+        -1 => Err(io::Error::last_os_error()),
         _ => Ok(Segment(address.cast())),
     }
 }

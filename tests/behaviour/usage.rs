@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::support::*;
 
 const USAGE: &str =
-    "Usage: shmcli [-p <TEXT> | -g]... Quote a TEXT of several words. See shmcli -h.\n";
+    "Usage: shmcli [-p <TEXT> | -g]... (quote a TEXT of several words; see shmcli -h)\n";
 
 /// This line, whose words have no spaces, is refused, with and without a segment, also after flags that are fine.
 #[track_caller]
