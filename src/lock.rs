@@ -1,13 +1,12 @@
 //! Makes runs take turns with a flock(2) lock: texts do not mix, and no run comes between the flags of a swap.
 
 use std::fs::File;
-use std::io;
 use std::os::fd::AsRawFd;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
-/// The file to lock. It stands for the IPC namespace of this process, which holds the segment. It is the same
-/// for all runs there that can open it, whatever their user, root directory or container. A file in `/tmp` might not be.
+/// The file to lock. It stands for the IPC namespace of this process, which holds the segment. It is the same for all
+/// runs there that can open it, whatever their user, root directory or container. A file in `/tmp` might not be.
 const NAMESPACE: &str = "/proc/self/ns/ipc";
 
 /// Locked instead if [`NAMESPACE`] does not exist. Then only runs that lock the same directory wait for each other.

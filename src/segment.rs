@@ -1,9 +1,8 @@
 //! The shared memory segment: all System V calls are here.
 
 use std::ffi::c_int;
-use std::io;
-use std::ptr;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::{io, ptr};
 
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;

@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{self, Command};
 use std::time::Instant;
 
@@ -13,14 +12,14 @@ use libc::c_int;
 
 use crate::support::*;
 
-/// Holds the lock as a reader of the segment might: a run wants it alone.
-fn hold(file: impl AsRef<Path>) -> File {
+/// Holds a shared lock, which keeps out only a run that takes the lock for itself alone, as it must.
+fn hold(file: &str) -> File {
     lock(file, libc::LOCK_SH).expect("no one else locks it")
 }
 
 /// This run waits as long as this file is locked.
 #[track_caller]
-fn waits_for(file: impl AsRef<Path>, mut run: Command) {
+fn waits_for(file: &str, mut run: Command) {
     let lock = hold(file);
     let waiting = Started::of(run.args(["-p", "x", "-g"])).waits();
     drop(lock);
@@ -35,8 +34,9 @@ fn a_run_waits_for_the_lock() {
 #[test]
 fn a_run_of_another_user_waits() {
     isolated(|| {
-        // That user might not be able to reach the program's folder, but its run inherits this descriptor, a duplicate.
+        // That user might not be able to reach the program's folder, but its run can inherit a descriptor.
         let binary = File::open(BINARY).expect("the program can be read");
+        // Rust opens files to be closed in a new program. A duplicate stays open.
         // SAFETY: this descriptor is open.
         let inherited = unsafe { libc::dup(binary.as_raw_fd()) };
         let mut run = program(format!("/proc/self/fd/{inherited}"));
@@ -59,10 +59,10 @@ fn behind_unshare(options: &[&str]) -> Command {
 #[test]
 fn a_run_in_other_user_mount_and_pid_namespaces_waits() {
     isolated(|| {
-        let root_of_its_own = ["--user", "--map-root-user", "--mount"];
-        waits_for(NAMESPACE, behind_unshare(&root_of_its_own));
-        let processes_of_its_own = [&root_of_its_own[..], &["--pid", "--fork", "--mount-proc"]];
-        waits_for(NAMESPACE, behind_unshare(&processes_of_its_own.concat()));
+        // --user, --map-root-user, --mount, then also --pid and --fork
+        for options in [&["-Urm"][..], &["-Urmpf", "--mount-proc"]] {
+            waits_for(NAMESPACE, behind_unshare(options));
+        }
     });
 }
 
@@ -80,8 +80,9 @@ fn a_run_that_waits_is_ended_by_its_callers_alarm_and_signals() {
     isolated(|| {
         let _lock = hold(NAMESPACE);
         for signal in [libc::SIGINT, libc::SIGTERM] {
-            // SAFETY: signal touches no memory. These tests may have been started with SIGINT ignored.
-            let mut heeding = with_first_call(program(BINARY), move || unsafe {
+            // These tests may have been started with SIGINT ignored, as by a shell's `&`.
+            // SAFETY: signal touches no memory.
+            let mut heeding = calling_first(program(BINARY), move || unsafe {
                 libc::signal(signal, libc::SIG_DFL) as c_int
             });
             let waiting = Started::of(heeding.arg("-g")).waits();
@@ -89,8 +90,7 @@ fn a_run_that_waits_is_ended_by_its_callers_alarm_and_signals() {
             waiting.wait().dies_of(signal);
         }
         // SAFETY: alarm touches no memory.
-        let mut with_alarm =
-            with_first_call(program(BINARY), || unsafe { libc::alarm(1) as c_int });
+        let mut with_alarm = calling_first(program(BINARY), || unsafe { libc::alarm(1) as c_int });
         Run::of(with_alarm.arg("-g")).dies_of(libc::SIGALRM);
     });
 }
@@ -102,26 +102,21 @@ fn a_run_that_does_not_get_the_lock_gives_up_after_ten_seconds() {
         let before = segment.bytes();
         let _lock = hold(NAMESPACE);
         let began = Instant::now();
-        let said = shmcli(["-g", "-p", "lost"]).fails(255);
+        let run = shmcli(["-g", "-p", "lost"]).fails(255);
         let waited = began.elapsed().as_secs();
         assert!((10..20).contains(&waited), "it waited {waited} s");
-        said.says([
-            "could not get the lock within 10 seconds",
-            "/proc/self/ns/ipc",
-            "`fuser -v FILE`",
-            "`kill -CONT PID`",
-            "`kill -KILL PID`",
-        ]);
-        expect_bytes("the segment", &segment.bytes(), &before);
+        let run = run.says(["get the lock within 10 seconds", "/proc/self/ns/ipc"]);
+        run.says(["`fuser -v FILE`", "`kill -CONT PID`", "`kill -KILL PID`"]);
+        segment.holds(&before);
     });
 }
 
 /// The run did not get the lock for this reason, and touched nothing.
 #[track_caller]
 fn cannot_lock(run: Run, reason: c_int) {
-    let said = run.fails(255).says_reason(reason);
-    said.says([
-        "could not get the lock",
+    let run = run.fails(255).says_reason(reason);
+    run.says([
+        "get the lock: ",
         "/proc/self/ns/ipc",
         "sandbox",
         "`ulimit -n`",
@@ -158,24 +153,23 @@ fn only_a_run_without_a_namespace_to_open_locks_its_root_directory() {
         let command = || {
             let path = path.clone();
             // SAFETY: both paths end with a NUL.
-            with_first_call(program("/shmcli"), move || unsafe {
+            calling_first(program("/shmcli"), move || unsafe {
                 libc::chroot(path.as_ptr()) | libc::chdir(c"/".as_ptr())
             })
         };
-        let starts = command().arg("--version").output();
-        let starts = starts.is_ok_and(|output| output.status.success());
-        if starts {
-            waits_for(&root, command());
-            Segment::existing().remove().expect("it can be removed");
-            fs::create_dir_all(format!("{root}/proc/self/ns")).expect("folders can be made");
-            // A link to itself, which exists but cannot be opened: ELOOP.
-            let linked = symlink("ipc", format!("{root}/proc/self/ns/ipc"));
-            linked.expect("a link to itself can be made");
-            cannot_lock(Run::of(command().arg("-g")), libc::ELOOP);
-        }
-        fs::remove_dir_all(root).expect("a folder can be removed");
-        if !starts {
+        let started = command().arg("--version").status();
+        if !started.is_ok_and(|status| status.success()) {
+            fs::remove_dir_all(root).expect("a folder can be removed");
             skip("the program does not start in another root directory");
         }
+        waits_for(&root, command());
+        Segment::existing().remove().expect("it can be removed");
+
+        fs::create_dir_all(format!("{root}/proc/self/ns")).expect("folders can be made");
+        // A link to itself, which exists but cannot be opened: ELOOP.
+        let linked = symlink("ipc", format!("{root}/proc/self/ns/ipc"));
+        linked.expect("a link to itself can be made");
+        cannot_lock(Run::of(command().arg("-g")), libc::ELOOP);
+        fs::remove_dir_all(root).expect("a folder can be removed");
     });
 }

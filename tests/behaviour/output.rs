@@ -5,6 +5,8 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
+use libc::c_int;
+
 use crate::support::*;
 
 fn full_device() -> File {
@@ -12,18 +14,21 @@ fn full_device() -> File {
     device.expect("there is a /dev/full")
 }
 
+/// 1000 gets in one word. With a long text, a pipe does not hold what they print.
+fn many_gets() -> String {
+    format!("-{}", "g".repeat(1000))
+}
+
 #[test]
 fn every_flag_is_carried_out_though_output_cannot_be_written() {
     isolated(|| {
-        for gets in [1, 1000] {
-            let text = "x".repeat(4000);
-            let args = [&["-p", &text][..], &["-g"].repeat(gets), &["-p", "y"]].concat();
-            let said = Run::of(program(BINARY).stdout(full_device()).args(args)).fails(1);
-            let said = said.says(["write error", "-p stored stays stored"]);
-            said.says_reason(libc::ENOSPC);
-            shmcli(["-g"]).prints("y\n");
-        }
-        for flag in ["--help", "--version"] {
+        let text = "x".repeat(4000);
+        let args = ["-p", &text, &many_gets(), "-p", "y"];
+        let run = Run::of(program(BINARY).stdout(full_device()).args(args)).fails(1);
+        let run = run.says(["write error", "-p stored stays stored"]);
+        run.says_reason(libc::ENOSPC);
+        shmcli(["-g"]).prints("y\n");
+        for flag in ["-g", "--help", "--version"] {
             Run::of(program(BINARY).stdout(full_device()).arg(flag)).fails(1);
         }
     });
@@ -35,8 +40,8 @@ fn output_that_is_written_in_part_is_a_write_error() {
         let (stdout, _reader) = UnixStream::pair().expect("sockets can be had");
         stdout.set_nonblocking(true).expect("it need not block");
         shmcli(["-p", &"x".repeat(4000)]).prints("");
-        let args = ["-g"].repeat(1000);
-        let run = Run::of(program(BINARY).stdout(OwnedFd::from(stdout)).args(args));
+        let mut command = program(BINARY);
+        let run = Run::of(command.stdout(OwnedFd::from(stdout)).arg(many_gets()));
         run.fails(1).says(["write error"]).says_reason(libc::EAGAIN);
     });
 }
@@ -64,79 +69,72 @@ fn a_run_that_prints_nothing_cannot_fail_to_write() {
 #[test]
 fn a_reader_that_is_gone_ends_the_run_silently() {
     isolated(|| {
-        shmcli(["-p", &"x".repeat(4000)]).prints("");
-        for gets in [1, 1000] {
-            let (stdout, reader) = UnixStream::pair().expect("sockets can be had");
-            drop(reader);
-            let args = ["-g"].repeat(gets);
-            Run::of(program(BINARY).stdout(OwnedFd::from(stdout)).args(args))
-                .dies_of(libc::SIGPIPE);
-        }
+        let (stdout, reader) = UnixStream::pair().expect("sockets can be had");
+        drop(reader);
+        let stdout = OwnedFd::from(stdout);
+        let mut get = program(BINARY);
+        get.arg("-g")
+            .stdout(stdout.try_clone().expect("it is open"));
+        Run::of(&mut get).dies_of(libc::SIGPIPE);
+
+        // SAFETY: signal touches no memory.
+        let mut get = calling_first(program(BINARY), || unsafe {
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN) as c_int
+        });
+        let run = Run::of(get.arg("-g").stdout(stdout));
+        run.fails(1).says_reason(libc::EPIPE);
     });
 }
 
 #[test]
 fn a_reader_that_pauses_keeps_no_one_from_the_segment() {
     isolated(|| {
-        for gets in [100, 1_000] {
-            let text = "x".repeat(4000);
-            let args = [&["-p", &text][..], &["-g"].repeat(gets)].concat();
-            let mut slow = Started::of(program(BINARY).args(args));
-            let mut stdout = slow.child.stdout.take().expect("stdout is a pipe");
-            let mut printed = vec![0];
-            stdout.read_exact(&mut printed).expect("something comes");
-            assert_eq!(Segment::existing().status().shm_nattch, 0);
-            shmcli(["-p", "y", "-g"]).prints("y\n");
+        let text = "x".repeat(4000);
+        let mut slow = Started::of(program(BINARY).args(["-p", &text, &many_gets()]));
+        let mut stdout = slow.child.stdout.take().expect("stdout is a pipe");
+        let mut printed = vec![0]; // room for the first byte
+        stdout.read_exact(&mut printed).expect("something comes");
+        assert_eq!(Segment::existing().status().shm_nattch, 0);
+        shmcli(["-p", "y", "-g"]).prints("y\n");
 
-            stdout.read_to_end(&mut printed).expect("the rest comes");
-            let expected = (text + "\n").repeat(gets);
-            expect_bytes("what is printed", &printed, expected.as_bytes());
-            slow.wait().prints("");
-        }
+        stdout.read_to_end(&mut printed).expect("the rest comes");
+        let expected = (text + "\n").repeat(1000);
+        assert!(printed == expected.as_bytes(), "{}", shown(&printed));
+        assert!(slow.wait().output.status.success());
     });
 }
 
 #[test]
 fn a_message_is_one_write() {
     isolated(|| {
-        Segment::create(1, 0o666); // too small for -g
-        for flag in ["-p", "-x", "-g"] {
-            // Each write arrives as one datagram.
-            let (stderr, said) = UnixDatagram::pair().expect("sockets can be had");
-            let status = program(BINARY)
-                .arg(flag)
-                .stderr(OwnedFd::from(stderr))
-                .status();
-            assert!(status.is_ok_and(|status| !status.success()));
-            said.set_nonblocking(true).expect("a socket need not block");
-            let mut message = [0; 1000];
-            let length = said.recv(&mut message).expect("a message comes");
-            assert!(message.starts_with(b"shmcli: ") && message[length - 1] == b'\n');
-            assert!(said.recv(&mut message).is_err(), "a second write comes");
-        }
+        // Each write arrives as one datagram.
+        let (stderr, said) = UnixDatagram::pair().expect("sockets can be had");
+        Run::of(program(BINARY).arg("-p").stderr(OwnedFd::from(stderr))).exits(2, "");
+        said.set_nonblocking(true).expect("a socket need not block");
+        let mut message = [0; 1000];
+        let length = said.recv(&mut message).expect("a message comes");
+        assert!(message.starts_with(b"shmcli: ") && message[length - 1] == b'\n');
+        assert!(said.recv(&mut message).is_err(), "a second write comes");
     });
 }
 
 #[test]
 fn the_standard_descriptors_may_be_closed() {
     isolated(|| {
-        for closed in 0..8 {
-            let is_closed = move |descriptor| closed & 1 << descriptor != 0;
-            let mut command = with_first_call(program(BINARY), move || {
-                for descriptor in (0..3).filter(|&descriptor| is_closed(descriptor)) {
-                    // SAFETY: nothing uses this descriptor before the program that is started next.
-                    unsafe { libc::close(descriptor) };
-                }
-                0
-            });
-            let text = format!("closed: {closed:03b}");
-            let run = Run::of(command.args(["-p", &text, "-g"]));
-            match [libc::STDOUT_FILENO, libc::STDERR_FILENO].map(is_closed) {
-                [false, _] => run.prints(format!("{text}\n")),
-                [true, false] => drop(run.fails(1).says_reason(libc::EBADF)),
-                [true, true] => drop(run.exits(1, "")),
-            }
-            assert_eq!(Segment::existing().string(), text);
+        let run = |closed: &str| {
+            let script = format!("exec \"$0\" -p 'closed: {closed}' -g {closed}");
+            let run = Run::of(program("sh").args(["-c", &script, BINARY]));
+            assert_eq!(Segment::existing().string(), format!("closed: {closed}"));
+            run
+        };
+        for closed in ["<&-", "2>&-", "<&- 2>&-"] {
+            run(closed).prints(format!("closed: {closed}\n"));
+        }
+        for closed in [">&-", "<&- >&-"] {
+            run(closed).fails(1).says_reason(libc::EBADF);
+        }
+        for closed in [">&- 2>&-", "<&- >&- 2>&-"] {
+            run(closed).exits(1, "");
         }
     });
 }

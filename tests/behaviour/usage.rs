@@ -8,26 +8,25 @@ use crate::support::*;
 const USAGE: &str =
     "Usage: shmcli [-p <TEXT> | -g]... (quote a TEXT of several words; see shmcli -h)\n";
 
-/// This line, whose words have no spaces, is refused, with and without a segment, also after flags that are fine.
+/// This line, whose words have no spaces, is refused without a segment, and with one, after flags that are fine.
 #[track_caller]
-fn refused(line: &str) -> Run {
-    let after_others = format!("-p new -g {line}");
-    let both = || [line, &after_others].map(|line| shmcli(line.split(' ')).fails(2));
-    both();
-    assert!(Segment::find().is_none(), "{line} made a segment");
+fn refused(line: &str, problem: &str) {
+    let message = format!("shmcli: {problem}\n{USAGE}");
+    assert_eq!(shmcli(line.split(' ')).fails(2).stderr(), message);
+    assert!(Segment::find().is_none());
 
     let segment = Segment::holding(b"old");
     let before = segment.bytes();
-    let [run, _] = both();
-    expect_bytes("the segment", &segment.bytes(), &before);
+    let line = format!("-p new -g {line}");
+    assert_eq!(shmcli(line.split(' ')).fails(2).stderr(), message);
+    segment.holds(&before);
     segment.remove().expect("it can be removed");
-    run
 }
 
 /// This line is refused because of this word.
 #[track_caller]
 fn unexpected(line: &str, word: &str) {
-    refused(line).says([&*format!("unexpected argument \"{word}\"\n{USAGE}")]);
+    refused(line, &format!("unexpected argument \"{word}\""));
 }
 
 #[test]
@@ -40,6 +39,7 @@ fn unknown_flags_are_refused_and_named() {
             unexpected(word, "-x");
         }
         unexpected("-get", "-e");
+        // A flag is named with a dash of its own.
         unexpected("-g=x", "-=");
         unexpected("-g-", "--");
         unexpected("--putt=x", "--putt");
@@ -64,7 +64,7 @@ fn operands_are_refused_and_named() {
 fn a_put_without_a_text_is_refused() {
     isolated(|| {
         for line in ["-p", "--put", "-gp", "-p x -p"] {
-            refused(line).says(["-p needs a text (-p '' stores an empty one)\n", USAGE]);
+            refused(line, "-p needs a text (-p '' stores an empty one)");
         }
     });
 }
@@ -74,8 +74,7 @@ fn a_value_of_another_flag_is_refused_and_not_repeated() {
     isolated(|| {
         for word in ["--get=zz", "--get=", "--help=zz", "--version=\u{1b}zz"] {
             let flag = word.split('=').next().unwrap_or_default();
-            let said = refused(word).says([&*format!("shmcli: {flag} takes no value\n{USAGE}")]);
-            said.does_not_say("zz");
+            refused(word, &format!("{flag} takes no value"));
         }
     });
 }
@@ -85,9 +84,8 @@ fn a_text_that_is_too_long_is_refused_and_not_repeated() {
     isolated(|| {
         for length in [SIZE, SIZE + 1, 100_000] {
             for flag in ["-p ", "-p", "--put="] {
-                let said = refused(&format!("{flag}{}", "x".repeat(length)));
-                let problem = format!("shmcli: the text has {length} bytes; the limit is 4095\n");
-                said.says([&*(problem + USAGE)]).does_not_say("xx");
+                let problem = format!("the text has {length} bytes; the limit is 4095");
+                refused(&format!("{flag}{}", "x".repeat(length)), &problem);
             }
         }
     });
@@ -99,8 +97,8 @@ fn refused_words_are_cut_and_control_characters_escaped() {
 
     isolated(|| {
         let names = |word: &[u8], named: &str| {
-            let said = shmcli([OsStr::from_bytes(word)]).fails(2);
-            said.says([&*format!("unexpected argument {named}\n"), USAGE]);
+            let run = shmcli([OsStr::from_bytes(word)]).fails(2);
+            run.says([format!("unexpected argument {named}\n{USAGE}")]);
         };
         names(b"\x1b[31mred", r#""\u{1b}[31mred""#);
         names(b"a\nshmcli: b", r#""a\nshmcli: b""#);
@@ -108,7 +106,7 @@ fn refused_words_are_cut_and_control_characters_escaped() {
         names("привет".as_bytes(), "\"привет\"");
         names(b"\xff\xfe", "\"\u{fffd}\u{fffd}\"");
         names(b"-\xff", "\"-\u{fffd}\"");
-        names(b"-\xffptext", "\"-\u{fffd}ptext\"");
+        names(b"-g\xffp=x", "\"-\u{fffd}p=x\"");
         names(b"--\xff", "\"--\u{fffd}\"");
         names(&b"\x1b".repeat(LONGEST), r#""\u{1b}\u{1b}\u{1b}"..."#);
         for char in ["x", "宽"] {
@@ -123,7 +121,7 @@ fn refused_words_are_cut_and_control_characters_escaped() {
 
 #[test]
 fn help_says_how_the_program_is_used_and_what_its_statuses_promise() {
-    const PARTS: [&str; 13] = [
+    const PARTS: &[&str] = &[
         "through System V shared memory\n",
         "Usage: shmcli [-p <TEXT> | -g]...\n\nOptions:",
         "-p, --put <TEXT>  Store TEXT, of up to 4095 bytes\n",
@@ -140,15 +138,13 @@ fn help_says_how_the_program_is_used_and_what_its_statuses_promise() {
     ];
 
     isolated(|| {
+        let help = String::from_utf8(shmcli(["-h"]).output.stdout).expect("help is UTF-8");
+        for part in PARTS {
+            assert!(help.contains(part), "{part:?} is not in:\n{help}");
+        }
+        assert!(help.lines().all(|line| line.len() <= 80), "{help}");
         for line in ["-h", "--help", "-gh", "-hx", "-hptext", "-p x -h operand"] {
-            let run = shmcli(line.split(' '));
-            let help = String::from_utf8_lossy(&run.output.stdout).into_owned();
-            for part in PARTS {
-                run.check(help.contains(part), part);
-            }
-            let narrow = help.lines().all(|line| line.len() <= 80);
-            run.check(narrow, "lines of up to 80 columns");
-            run.prints(help);
+            shmcli(line.split(' ')).prints(&help);
         }
         assert!(Segment::find().is_none());
     });

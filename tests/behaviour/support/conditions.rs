@@ -1,29 +1,20 @@
 //! Runs under unusual conditions.
 
-use std::io::{self, ErrorKind};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::ptr;
+use std::{io, ptr};
 
 use libc::{c_int, c_long};
 
-use super::isolation::{done, skip};
-use super::run::{BINARY, program};
+use super::*;
 
-/// Makes this system call before the command's program is started. On -1, that is not started. EACCES of the call
-/// becomes EPERM, with which a start itself does not fail.
-pub fn with_first_call(
+/// Makes this system call before the command's program is started. If it answers -1, the start fails with its error.
+pub fn calling_first(
     mut command: Command,
     mut call: impl FnMut() -> c_int + Send + Sync + 'static,
 ) -> Command {
-    let call = move || match done(call()) {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            Err(io::Error::from_raw_os_error(libc::EPERM))
-        }
-        result => result,
-    };
     // SAFETY: between fork and exec, system calls may be made that allocate nothing.
-    unsafe { command.pre_exec(call) };
+    unsafe { command.pre_exec(move || done(call())) };
     command
 }
 
@@ -32,8 +23,7 @@ pub fn needs_unshare(options: &[&str]) {
     match program("unshare").args(options).arg("true").output() {
         Ok(output) if output.status.success() => {}
         Ok(output) => skip(&String::from_utf8_lossy(&output.stderr)),
-        Err(error) if error.kind() == ErrorKind::NotFound => skip("there is no unshare(1)"),
-        Err(error) => panic!("unshare cannot be started: {error}"),
+        Err(error) => skip(&format!("unshare(1) cannot be started: {error}")),
     }
 }
 
@@ -51,7 +41,7 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
         instruction(RETURN, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
         instruction(RETURN, 0, libc::SECCOMP_RET_ALLOW),
     ];
-    with_first_call(program(BINARY), move || {
+    calling_first(program(BINARY), move || {
         let program = libc::sock_fprog {
             len: filter.len() as u16,
             filter: filter.as_mut_ptr(),

@@ -1,22 +1,21 @@
-//! Tests in the user's IPC namespace, where no other can be had. They run one after the other. A string that is there
-//! is in a file meanwhile. If the tests are killed, the file stays, and the next run of the tests puts the string back,
-//! unless there is a segment, which may be newer.
+//! Tests in the user's IPC namespace, where no other can be had. They run one after the other. The user's string, if
+//! there is one, waits in a file. If the tests are killed, the file stays, and the next run of the tests puts the string
+//! back, unless there is a segment, which may be newer.
 
-use std::fs;
-use std::io;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
-use std::process;
+use std::path::{Path, PathBuf};
+use std::{fs, io, process};
 
 use libc::LOCK_EX;
 
-use super::isolation::{done, show};
-use super::segment::{NAMESPACE, SIZE, Segment, lock};
+use super::*;
 
-/// Locked by the test that runs, so that all others wait, also those of other users, checkouts and containers.
+/// Locked by the test that runs, so that all others wait, also those of other users and checkouts. It is a file that
+/// they share, and that is always there to lock.
 const TURN: &str = "/proc/self/ns/user";
 
-/// Locked by the test and by all that it has started. When it is free again, none is left that could meet the string.
+/// Another such file, locked by the test and by all that it has started. When it is free again, nothing is left that
+/// could change the user's string.
 const STARTED: &str = "/proc/self/ns/mnt";
 
 /// Runs a test alone.
@@ -39,13 +38,11 @@ pub fn in_place<T>(test: impl FnOnce() -> T) -> T {
 fn put_aside() -> io::Result<()> {
     let _runs_wait = lock(NAMESPACE, LOCK_EX)?;
     let Some(segment) = Segment::find() else {
-        return Ok(());
+        return Ok(()); // put_back looks whether a file is left of killed tests
     };
     let file = file();
     if file.exists() {
-        return Err(io::Error::other(
-            "the file is left of tests that were killed",
-        ));
+        return Err(io::Error::other("the file is left of killed tests"));
     }
     if !segment.can_be_put_back() {
         return Err(io::Error::other("it is in use, or not as shmcli makes it"));
@@ -53,15 +50,15 @@ fn put_aside() -> io::Result<()> {
     let unfinished = file.with_extension("unfinished");
     fs::write(&unfinished, segment.bytes())?;
     fs::rename(&unfinished, &file)?;
-    segment
-        .remove()
-        .inspect_err(|_| drop(fs::remove_file(file)))
+    segment.remove()
 }
 
 /// Removes the test's segment, and moves the user's, if there was one, back from the file.
 fn put_back() -> io::Result<()> {
     let _runs_wait = lock(NAMESPACE, LOCK_EX)?;
-    Segment::find().map_or(Ok(()), |segment| segment.remove())?;
+    if let Some(segment) = Segment::find() {
+        segment.remove()?;
+    }
     if file().exists() {
         let bytes = fs::read(file())?;
         Segment::create(SIZE, 0o666).write(&bytes);
@@ -73,8 +70,7 @@ fn put_back() -> io::Result<()> {
 /// The file for this namespace, in the target's temporary folder.
 fn file() -> PathBuf {
     let namespace = fs::read_link(NAMESPACE).unwrap_or_default();
-    let name = format!("string of {}", namespace.display());
-    [env!("CARGO_TARGET_TMPDIR"), &name].iter().collect()
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("string of {}", namespace.display()))
 }
 
 fn refuse(why: io::Error) {

@@ -1,15 +1,12 @@
 //! Gives each test an IPC namespace of its own, so that it meets no other test, and not the user's segment.
 
-use std::fs;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::panic;
-use std::thread;
+use std::{fs, panic, thread};
 
 use libc::c_int;
 
-use super::in_place::in_place;
-use super::run::program;
+use super::*;
 
 /// What the C library calls before `main`, which starts threads: a process with threads cannot change its user
 /// namespace.
@@ -23,14 +20,16 @@ extern "C" fn leave_namespace() {
     if unshare(libc::CLONE_NEWIPC).is_ok() {
         return;
     }
-    // First in a child: if its user cannot be mapped, a process is stuck in the user namespace as nobody.
+    // First in a child that does nothing else: a process whose user cannot be mapped is stuck there as nobody.
     let mut child = program("true");
     // SAFETY: this process has one thread, so its child may do what it may do itself.
     unsafe { child.pre_exec(become_root) };
     if child.status().is_ok() {
         become_root().expect("this process may do what its child did");
     } else {
-        show("The tests run in place: do not use shmcli before they have ended.");
+        show(
+            "The tests run in place: until they have ended, use shmcli nowhere, and test it in no container.",
+        );
     }
 }
 
@@ -60,19 +59,20 @@ pub fn done(answer: c_int) -> io::Result<()> {
 /// Runs a test's body where there is no segment. An IPC namespace belongs to a thread and to all that it starts, and
 /// the test harness gives each test a thread of its own.
 pub fn isolated(test: impl FnOnce() + Send) {
-    // The body has one more thread, since the end of that also ends all runs that the body has traced.
+    // The body has one more thread, at whose end ptrace(2) lets the runs go that it has traced.
     let body = || thread::scope(|scope| scope.spawn(test).join());
     let result = match unshare(libc::CLONE_NEWIPC) {
         Ok(()) => body(),
         Err(_) => in_place(body),
     };
-    if let Err(cause) = result {
-        let Skip(reason) = *cause
-            .downcast()
-            .unwrap_or_else(|cause| panic::resume_unwind(cause));
-        let test = thread::current();
-        let name = test.name().unwrap_or_default();
-        show(&format!("skipped: {name}: {}", reason.trim()));
+    match result.map_err(|cause| cause.downcast::<Skip>()) {
+        Ok(()) => {}
+        Err(Ok(skip)) => {
+            let test = thread::current();
+            let name = test.name().unwrap_or_default();
+            show(&format!("skipped: {name}: {}", skip.0.trim()));
+        }
+        Err(Err(cause)) => panic::resume_unwind(cause),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What all tests use. `isolation` says where a test runs, `run` what it can claim of a run.
+//! What all tests use. `isolation` says where a test runs, `run` what it can claim of a run, and `trace` adds to `run`.
 
 mod conditions;
 mod in_place;
@@ -7,4 +7,4 @@ mod run;
 mod segment;
 mod trace;
 
-pub use {conditions::*, isolation::*, run::*, segment::*};
+pub use {conditions::*, in_place::*, isolation::*, run::*, segment::*};

@@ -1,18 +1,16 @@
 //! Runs of the program, and what must hold of them: what they print on stdout, and what they say on stderr.
 
-use std::env;
 use std::ffi::OsStr;
-use std::io;
-use std::iter;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
 use std::time::Duration;
+use std::{env, iter, thread};
 
 use libc::c_int;
 
-use super::isolation::{done, skip};
+use super::*;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_shmcli");
 
@@ -32,24 +30,23 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
 
 /// A run that goes on beside the test.
 pub struct Started {
-    command_line: String,
+    line: String,
     pub child: Child,
 }
 
 impl Started {
-    /// Skips the test if the system refuses the first call of the command: a start itself does not fail so.
+    /// Skips the test if the system refuses the start: a call of [`super::calling_first`].
     pub fn of(command: &mut Command) -> Started {
         let words = iter::once(command.get_program()).chain(command.get_args());
-        let words = words.take(20).map(|word| shown(word.as_bytes()));
-        let command_line = words.collect::<Vec<_>>().join(" ");
+        let words: Vec<&[u8]> = words.map(OsStr::as_bytes).collect();
+        let line = shown(&words.join(&b' '));
         match command.spawn() {
-            Ok(child) => Started {
-                command_line,
-                child,
-            },
-            Err(error) => match error.raw_os_error() {
-                Some(libc::EPERM | libc::ENOSYS) => skip(&format!("a call is refused: {error}")),
-                _ => panic!("{command_line} cannot be started: {error}"),
+            Ok(child) => Started { line, child },
+            Err(error) => match error.kind() {
+                ErrorKind::PermissionDenied | ErrorKind::Unsupported => {
+                    skip(&format!("a call is refused: {error}"))
+                }
+                _ => panic!("{line} cannot be started: {error}"),
             },
         }
     }
@@ -59,7 +56,7 @@ impl Started {
     pub fn waits(mut self) -> Started {
         thread::sleep(Duration::from_millis(300));
         let ended = self.child.try_wait().expect("it is a child");
-        assert_eq!(ended, None, "{} does not wait", self.command_line);
+        assert_eq!(ended, None, "{} does not wait", self.line);
         self
     }
 
@@ -72,16 +69,15 @@ impl Started {
     /// Waits until the run has ended.
     pub fn wait(self) -> Run {
         let output = self.child.wait_with_output();
-        Run {
-            command_line: self.command_line,
-            output: output.expect("a child can be waited for"),
-        }
+        let output = output.expect("a child can be waited for");
+        let line = self.line;
+        Run { line, output }
     }
 }
 
 /// A run that has ended.
 pub struct Run {
-    command_line: String,
+    line: String,
     pub output: Output,
 }
 
@@ -101,9 +97,8 @@ impl Run {
     /// The run succeeded, printed this, and said nothing.
     #[track_caller]
     pub fn prints(self, expected: impl AsRef<[u8]>) {
-        let said_nothing = self.output.stderr.is_empty();
-        self.exits(0, expected)
-            .check(said_nothing, "nothing on stderr");
+        let run = self.exits(0, expected);
+        run.check(run.output.stderr.is_empty(), "nothing on stderr");
     }
 
     /// The run failed with this status, printed nothing, and said why in lines of up to 80 columns.
@@ -136,33 +131,27 @@ impl Run {
 
     /// The run said all of this.
     #[track_caller]
-    pub fn says<const N: usize>(self, parts: [&str; N]) -> Run {
+    pub fn says(self, parts: impl IntoIterator<Item: AsRef<str>>) -> Run {
         for part in parts {
+            let part = part.as_ref();
             self.check(self.stderr().contains(part), &format!("to say: {part}"));
         }
-        self
-    }
-
-    #[track_caller]
-    pub fn does_not_say(self, part: &str) -> Run {
-        let holds = !self.stderr().contains(part);
-        self.check(holds, &format!("not to say: {part}"));
         self
     }
 
     /// The run gave this reason, in the words of the system's C library.
     #[track_caller]
     pub fn says_reason(self, errno: c_int) -> Run {
-        self.says([&*io::Error::from_raw_os_error(errno).to_string()])
+        self.says([io::Error::from_raw_os_error(errno).to_string()])
     }
 
     #[track_caller]
     pub fn check(&self, holds: bool, expected: &str) {
         let (status, stdout) = (self.output.status, shown(&self.output.stdout));
-        let (command_line, stderr) = (&self.command_line, self.stderr());
+        let (line, stderr) = (&self.line, self.stderr());
         assert!(
             holds,
-            "{command_line}\n  expected: {expected}\n  got: {status}, {stdout}, and on stderr:\n{stderr}"
+            "{line}\n  expected: {expected}\n  got: {status}, {stdout}, and on stderr:\n{stderr}"
         );
     }
 
@@ -173,17 +162,6 @@ impl Run {
 
 /// The start of these bytes, as text in quotes.
 pub fn shown(bytes: &[u8]) -> String {
-    let start = &bytes[..bytes.len().min(100)];
+    let start = &bytes[..bytes.len().min(200)];
     format!("\"{}\" ({} bytes)", start.escape_ascii(), bytes.len())
-}
-
-/// Compares what there is with what is expected.
-#[track_caller]
-pub fn expect_bytes(what: &str, got: &[u8], expected: &[u8]) {
-    assert!(
-        got == expected,
-        "{what}\n  expected: {}\n  got:      {}",
-        shown(expected),
-        shown(got)
-    );
 }

@@ -1,17 +1,13 @@
 //! The segment and the lock as another program has them: shmget(2), shmat(2), shmctl(2) and flock(2).
 
 use std::fs::File;
-use std::io;
-use std::mem;
 use std::os::fd::AsRawFd;
-use std::path::Path;
-use std::ptr;
-use std::slice;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::{io, mem, ptr, slice};
 
 use libc::c_int;
 
-use super::isolation::done;
+use super::*;
 
 pub const SIZE: usize = 4096;
 const KEY: libc::key_t = 3148;
@@ -54,6 +50,16 @@ impl Segment {
     pub fn bytes(&self) -> Vec<u8> {
         let load = |byte: &AtomicU8| byte.load(Ordering::Relaxed);
         self.attached(|bytes| bytes.iter().map(load).collect())
+    }
+
+    #[track_caller]
+    pub fn holds(&self, expected: &[u8]) {
+        let got = self.bytes();
+        let (shown_got, shown_expected) = (shown(&got), shown(expected));
+        assert!(
+            got == expected,
+            "the segment holds {shown_got}, not {shown_expected}"
+        );
     }
 
     /// What precedes the first NUL.
@@ -115,9 +121,8 @@ impl Segment {
 /// The file that runs lock. A test's IPC namespace is that of its thread.
 pub const NAMESPACE: &str = "/proc/thread-self/ns/ipc";
 
-/// Takes the lock on this file until the returned file is dropped: `LOCK_EX`, or `LOCK_SH`, which keeps out only who
-/// wants it alone, or one of them with `LOCK_NB`, which fails instead of waiting.
-pub fn lock(file: impl AsRef<Path>, operation: c_int) -> io::Result<File> {
+/// Locks this file, as flock(2) does with this operation, until the returned file is dropped.
+pub fn lock(file: &str, operation: c_int) -> io::Result<File> {
     let file = File::open(file)?;
     // SAFETY: flock touches no memory.
     done(unsafe { libc::flock(file.as_raw_fd(), operation) })?;

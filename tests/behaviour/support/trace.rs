@@ -1,27 +1,21 @@
 //! Runs that stop where a test wants them to, with ptrace(2).
 
-use std::fs;
-use std::io;
-use std::mem;
+use std::{fs, io, mem};
 
 use libc::{c_int, c_long};
 
-use super::conditions::with_first_call;
-use super::isolation::{done, skip};
-use super::run::{BINARY, Run, Started, program};
+use super::*;
 
-/// For a run that is stopped whenever it is not told to go on. It dies with the thread that started it.
+/// For a run that is stopped whenever it is not told to go on, as long as the thread lives that started it.
 impl Started {
     /// A run of shmcli with these arguments, stopped before its first instruction.
     pub fn traced<const N: usize>(args: [&str; N]) -> Started {
         // SAFETY: with this request, ptrace takes no address.
-        let mut command = with_first_call(program(BINARY), || unsafe {
+        let mut command = calling_first(program(BINARY), || unsafe {
             libc::ptrace(libc::PTRACE_TRACEME) as c_int
         });
         let run = Started::of(command.args(args));
         assert!(run.is_stopped());
-        let options = libc::PTRACE_O_EXITKILL as usize;
-        run.request(libc::PTRACE_SETOPTIONS as _, options);
         run
     }
 
@@ -31,9 +25,11 @@ impl Started {
         while self.goes_on(libc::PTRACE_SYSCALL as _) {
             let made = fs::read_to_string(format!("/proc/{}/syscall", self.child.id()));
             let made = made.expect("the kernel shows system calls");
-            let returns = self.goes_on(libc::PTRACE_SYSCALL as _);
-            if !returns || made.starts_with(&format!("{call} ")) {
-                return returns;
+            if !self.goes_on(libc::PTRACE_SYSCALL as _) {
+                break; // exit(2) does not return
+            }
+            if made.starts_with(&format!("{call} ")) {
+                return true;
             }
         }
         false
@@ -44,14 +40,16 @@ impl Started {
         self.goes_on(libc::PTRACE_SINGLESTEP as _)
     }
 
-    /// Goes on without stops until it ends.
-    pub fn finish(self) -> Run {
-        self.request(libc::PTRACE_DETACH as _, 0);
-        self.wait()
-    }
-
+    /// Goes on in this way until it stops or ends. Returns whether it has stopped.
     fn goes_on(&self, how: c_int) -> bool {
-        self.request(how, 0);
+        // SAFETY: these requests touch no memory of this process.
+        let answer = unsafe { libc::ptrace(how as _, self.child.id(), 0_usize, 0_usize) };
+        let error = io::Error::last_os_error();
+        let is_step = how == libc::PTRACE_SINGLESTEP as c_int;
+        if answer == -1 && is_step && error.raw_os_error() == Some(libc::EIO) {
+            skip("this processor makes no single steps"); // RISC-V
+        }
+        assert_ne!(answer, -1, "the run cannot be traced: {error}");
         self.is_stopped()
     }
 
@@ -59,6 +57,7 @@ impl Started {
     fn is_stopped(&self) -> bool {
         // SAFETY: all of a siginfo_t may be zero.
         let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
+        // WNOWAIT leaves the end to be waited for by `Started::wait`.
         let states = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
         // SAFETY: info has room for what waitid tells.
         let waited = unsafe { libc::waitid(libc::P_PID, self.child.id() as _, &mut info, states) };
@@ -68,16 +67,5 @@ impl Started {
         let is_stopped = info.si_code == libc::CLD_TRAPPED;
         assert!(!is_stopped || signal == libc::SIGTRAP, "signal {signal}");
         is_stopped
-    }
-
-    fn request(&self, request: c_int, data: usize) {
-        // SAFETY: these requests touch no memory of this process.
-        let answer = unsafe { libc::ptrace(request as _, self.child.id(), 0_usize, data) };
-        let error = io::Error::last_os_error();
-        let is_step = request == libc::PTRACE_SINGLESTEP as c_int;
-        if answer == -1 && is_step && error.raw_os_error() == Some(libc::EIO) {
-            skip("this processor makes no single steps"); // RISC-V
-        }
-        assert_ne!(answer, -1, "the run cannot be traced: {error}");
     }
 }
