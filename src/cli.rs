@@ -60,7 +60,7 @@ fn keep_equals_signs(args: &mut [Vec<u8>]) {
         let text_start = match &word[..] {
             b"--" => break, // only operands follow
             b"--put" => word.len(),
-            [b'-', b'-', ..] => continue, // the `=` of `--put=x` is not text
+            // Only gets can precede the p. clap reads nothing after other flags, and takes `--put=x` for a long one.
             [b'-', flags @ ..] => match flags.iter().position(|&flag| flag != b'g') {
                 Some(index) if flags[index] == b'p' => index + 2, // after the `-` and the `p`
                 _ => continue,
@@ -68,7 +68,7 @@ fn keep_equals_signs(args: &mut [Vec<u8>]) {
             _ => continue,
         };
         match word.get(text_start) {
-            None => _ = words.next(), // the text is the next word, which stays as it is
+            None => drop(words.next()), // the text is the next word, which stays as it is
             Some(b'=') => word.insert(text_start, b'='),
             Some(_) => {}
         }
@@ -90,7 +90,7 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(to_put)),
-            // clap gives positions to values, not to flags, so each -g gets an empty value.
+            // Append tells the positions of values, other actions only the last one. So each -g gets an empty value.
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
@@ -117,7 +117,7 @@ fn usage_error(error: &clap::Error) -> String {
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
     let problem = match (error.kind(), error.source()) {
-        // The only check of a value is that of Text::new.
+        // Its source is Text::new's error: nothing else checks a value.
         (ErrorKind::ValueValidation, Some(too_long)) => too_long.to_string(),
         (ErrorKind::InvalidValue, _) => "-p needs a text (-p '' stores an empty one)".to_owned(),
         (ErrorKind::TooManyValues, _) => format!("{word} takes no value"),
@@ -128,10 +128,9 @@ fn usage_error(error: &clap::Error) -> String {
 
 /// The start of a word in quotes, with what is not printable escaped. It is short enough for a line of 80 columns.
 fn quoted(word: &str) -> String {
-    const LIMIT: usize = 23; // characters, each up to two columns wide
+    const LIMIT: usize = 23; // characters between the quotes, each up to two columns wide
     let mut start: String = word.chars().take(LIMIT).collect();
-    // An escape counts with all of its characters.
-    while start.escape_debug().count() > LIMIT {
+    while format!("{start:?}").chars().count() > LIMIT + 2 {
         start.pop();
     }
     let cut = if start == word { "" } else { "..." };

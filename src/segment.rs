@@ -51,8 +51,8 @@ impl Segment {
     /// the string is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // A Release store is never moved before an earlier one, so a reader or a kill finds these in this order.
-        // `load` needs no order (Relaxed): the lock keeps other runs from storing meanwhile.
+        // A Release store is never moved before an earlier one, so a killed run has done these up to some point only.
+        // `load` needs no order (Relaxed), since the lock keeps other runs from storing meanwhile.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {
             bytes[index].store(byte, Ordering::Release);

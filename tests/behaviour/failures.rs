@@ -12,15 +12,12 @@ fn cannot_attach(run: Run, call: &str, reason: c_int) {
     let run = run.fails(255).says_reason(reason);
     let run = run.says([format!("shmcli: {call} failed: ")]);
     if [libc::ENOSPC, libc::ENOMEM].contains(&reason) {
-        // No segment is to blame, so this is all that follows "(os error …)".
-        run.says([")\nPossible causes: a limit (`ipcs -lm`, `ulimit -v`), lack of memory.\n"]);
+        // No segment is to blame.
+        let all = ")\nPossible causes: a limit (`ipcs -lm`, `ulimit -v`), lack of memory.\n";
+        run.check(run.stderr().ends_with(all), all);
     } else {
-        run.says([
-            "4096 bytes",
-            "`ipcrm -M 0x00000c4c`",
-            "`ipcs -lm`",
-            "sandbox",
-        ]);
+        let run = run.says(["4096 bytes", "`ipcrm -M 0x00000c4c`"]);
+        run.says(["`ipcs -lm`", "sandbox"]);
     }
 }
 
@@ -50,7 +47,7 @@ fn a_smaller_segment_is_refused() {
 #[test]
 fn a_segment_that_is_removed_again_and_again_is_given_up() {
     isolated(|| {
-        let run = Started::traced(["-g"]);
+        let run = Started::traced(&["-g"]);
         let mut tries = 0;
         while run.makes(libc::SYS_shmget) {
             Segment::existing().remove().expect("it can be removed");
@@ -61,7 +58,7 @@ fn a_segment_that_is_removed_again_and_again_is_given_up() {
     });
 }
 
-/// Lowers a limit on shared memory for this namespace alone.
+/// Lowers a limit on shared memory for the namespace of this test alone. In place, that is the one of all threads.
 fn lower_limit(name: &str, limit: usize) {
     if fs::read_link("/proc/self/ns/ipc").ok() == fs::read_link(NAMESPACE).ok() {
         skip("in place, a lower limit would hit other programs");
@@ -76,7 +73,7 @@ fn a_limit_on_shared_memory_is_told() {
     isolated(|| {
         lower_limit("shmmni", 0);
         cannot_attach(shmcli(["-g"]), "shmget", libc::ENOSPC);
-        lower_limit("shmmax", SIZE - 1);
+        lower_limit("shmmax", SIZE - 1); // checked before shmmni
         cannot_attach(shmcli(["-g"]), "shmget", libc::EINVAL);
     });
 }

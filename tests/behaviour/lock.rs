@@ -137,7 +137,7 @@ fn without_the_lock_nothing_is_touched() {
 }
 
 #[test]
-fn only_a_run_without_a_namespace_to_open_locks_its_root_directory() {
+fn only_a_run_that_finds_no_namespace_locks_its_root_directory() {
     isolated(|| {
         // It holds nothing but the program, and so no /proc.
         let root = format!("{}/root {}", env!("CARGO_TARGET_TMPDIR"), process::id());
@@ -159,7 +159,7 @@ fn only_a_run_without_a_namespace_to_open_locks_its_root_directory() {
             skip("the program does not start in another root directory");
         }
         waits_for(&root, command());
-        Segment::existing().remove().expect("it can be removed");
+        Segment::existing().remove().expect("it can be removed"); // cannot_lock wants none
 
         fs::create_dir_all(format!("{root}/proc/self/ns")).expect("folders can be made");
         // A link to itself, which exists but cannot be opened: ELOOP.

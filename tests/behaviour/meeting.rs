@@ -2,12 +2,12 @@
 
 use crate::support::*;
 
-/// A text of full length that no other number gives: the number, and spaces.
+/// A text of full length that no other number gives: the number, filled up with the letter x.
 fn long_text(number: usize) -> String {
     format!("{number:x<width$}", width = SIZE - 1)
 }
 
-/// Starts runs with these command lines, all at once, and returns them in this order when all have ended.
+/// Starts runs with these command lines without waiting, and returns them in this order when all have ended.
 fn storm(lines: impl Iterator<Item = String>) -> Vec<Run> {
     let start = |line: String| Started::of(program(BINARY).args(line.split(' ')));
     let started: Vec<Started> = lines.map(start).collect();
@@ -49,10 +49,10 @@ const OLD: &str = "old text";
 const NEW: &str = "new";
 
 /// A put of [`NEW`] over [`OLD`] that has attached the segment, and stored nothing yet. While it has the segment
-/// attached, `shm_nattch` is 1.
+/// attached, `attaches` is 1.
 fn put_of_new() -> (Started, Segment) {
     shmcli(["-p", OLD]).prints("");
-    let put = Started::traced(["-p", NEW]);
+    let put = Started::traced(&["-p", NEW]);
     assert!(put.makes(libc::SYS_shmat));
     (put, Segment::existing())
 }
@@ -62,7 +62,7 @@ fn a_put_has_the_lock_and_shows_no_half_written_text() {
     isolated(|| {
         let (put, segment) = put_of_new();
         let mut seen = vec![segment.string()];
-        while segment.status().shm_nattch == 1 {
+        while segment.attaches() == 1 {
             // Only an exclusive lock keeps out a shared one.
             let taken = lock(NAMESPACE, libc::LOCK_SH | libc::LOCK_NB);
             assert!(taken.is_err(), "another run could get the lock");
@@ -71,7 +71,7 @@ fn a_put_has_the_lock_and_shows_no_half_written_text() {
             assert!(put.step(), "a put ends before it has detached the segment");
         }
         assert_eq!(seen, [OLD, "", NEW]);
-        while put.step() {}
+        while put.step() {} // or it would stay stopped
         put.wait().prints("");
     });
 }
@@ -86,7 +86,7 @@ fn a_put_killed_halfway_leaves_an_empty_string_and_no_lock() {
         }
         put.signal(libc::SIGKILL);
         put.wait();
-        assert_eq!(segment.status().shm_nattch, 0);
+        assert_eq!(segment.attaches(), 0);
         shmcli(["-g"]).prints("\n");
     });
 }
@@ -94,12 +94,13 @@ fn a_put_killed_halfway_leaves_an_empty_string_and_no_lock() {
 #[test]
 fn a_segment_removed_before_it_is_attached_is_created_anew() {
     isolated(|| {
-        let run = Started::traced(["-p", "x", "-g"]);
+        let run = Started::traced(&["-p", "x", "-g"]);
         for _ in 0..20 {
             assert!(run.makes(libc::SYS_shmget));
             Segment::existing().remove().expect("it can be removed");
         }
-        assert!(run.makes(libc::SYS_shmget) && !run.makes(libc::SYS_shmget));
+        assert!(run.makes(libc::SYS_shmget));
+        assert!(!run.makes(libc::SYS_shmget), "it gets it once more");
         run.wait().prints("x\n");
         assert_eq!(Segment::existing().string(), "x");
     });

@@ -5,8 +5,6 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
-use libc::c_int;
-
 use crate::support::*;
 
 fn full_device() -> File {
@@ -25,8 +23,8 @@ fn every_flag_is_carried_out_though_output_cannot_be_written() {
         let text = "x".repeat(4000);
         let args = ["-p", &text, &many_gets(), "-p", "y"];
         let run = Run::of(program(BINARY).stdout(full_device()).args(args)).fails(1);
-        let run = run.says(["write error", "-p stored stays stored"]);
-        run.says_reason(libc::ENOSPC);
+        let run = run.says_reason(libc::ENOSPC);
+        run.says(["write error", "-p stored stays stored"]);
         shmcli(["-g"]).prints("y\n");
         for flag in ["-g", "--help", "--version"] {
             Run::of(program(BINARY).stdout(full_device()).arg(flag)).fails(1);
@@ -67,7 +65,7 @@ fn a_run_that_prints_nothing_cannot_fail_to_write() {
 }
 
 #[test]
-fn a_reader_that_is_gone_ends_the_run_silently() {
+fn a_reader_that_is_gone_ends_the_run() {
     isolated(|| {
         let (stdout, reader) = UnixStream::pair().expect("sockets can be had");
         drop(reader);
@@ -79,7 +77,7 @@ fn a_reader_that_is_gone_ends_the_run_silently() {
 
         // SAFETY: signal touches no memory.
         let mut get = calling_first(program(BINARY), || unsafe {
-            libc::signal(libc::SIGPIPE, libc::SIG_IGN) as c_int
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN) as _
         });
         let run = Run::of(get.arg("-g").stdout(stdout));
         run.fails(1).says_reason(libc::EPIPE);
@@ -94,7 +92,7 @@ fn a_reader_that_pauses_keeps_no_one_from_the_segment() {
         let mut stdout = slow.child.stdout.take().expect("stdout is a pipe");
         let mut printed = vec![0]; // room for the first byte
         stdout.read_exact(&mut printed).expect("something comes");
-        assert_eq!(Segment::existing().status().shm_nattch, 0);
+        assert_eq!(Segment::existing().attaches(), 0);
         shmcli(["-p", "y", "-g"]).prints("y\n");
 
         stdout.read_to_end(&mut printed).expect("the rest comes");
@@ -119,22 +117,22 @@ fn a_message_is_one_write() {
 }
 
 #[test]
-fn the_standard_descriptors_may_be_closed() {
+fn of_the_standard_descriptors_only_a_closed_stdout_is_an_error() {
     isolated(|| {
-        let run = |closed: &str| {
-            let script = format!("exec \"$0\" -p 'closed: {closed}' -g {closed}");
+        let run = |redirections: &str| {
+            let script = format!("exec \"$0\" -p '{redirections}' -g {redirections}");
             let run = Run::of(program("sh").args(["-c", &script, BINARY]));
-            assert_eq!(Segment::existing().string(), format!("closed: {closed}"));
+            assert_eq!(Segment::existing().string(), redirections);
             run
         };
-        for closed in ["<&-", "2>&-", "<&- 2>&-"] {
-            run(closed).prints(format!("closed: {closed}\n"));
+        for redirections in ["<&-", "2>&-", "<&- 2>&-"] {
+            run(redirections).prints(format!("{redirections}\n"));
         }
-        for closed in [">&-", "<&- >&-"] {
-            run(closed).fails(1).says_reason(libc::EBADF);
+        for redirections in [">&-", "<&- >&-"] {
+            run(redirections).fails(1).says_reason(libc::EBADF);
         }
-        for closed in [">&- 2>&-", "<&- >&- 2>&-"] {
-            run(closed).exits(1, "");
+        for redirections in [">&- 2>&-", "<&- >&- 2>&-"] {
+            run(redirections).exits(1, "");
         }
     });
 }

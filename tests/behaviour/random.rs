@@ -7,12 +7,10 @@ use std::os::unix::ffi::OsStringExt;
 
 use crate::support::*;
 
-const COMMAND_LINES: usize = 500;
-
 /// The environment's variable for the seed.
 const SEED: &str = "SHMCLI_TEST_SEED";
 
-/// Endings that make any command line a usage error. Spaces part the words.
+/// Endings that make each line below a usage error. Spaces part the words.
 const ERRORS: [&[u8]; 14] = [
     b"-x", b"-gx", b"-g=x", b"--get=x", b"--pu x", b"-p", b"-gp", b"--put", b"operand", b"", b"-",
     b"-- -g", b"-\xff", b"--\xff",
@@ -28,7 +26,7 @@ fn random_command_lines_do_what_the_rules_say() {
         let mut random = Random(seed | 1);
         let segment = Segment::create(SIZE, 0o666);
         let mut bytes = vec![0; SIZE];
-        for _ in 0..COMMAND_LINES {
+        for _command_line in 0..500 {
             if random.one_in(100) {
                 bytes = vec![random.byte(); SIZE];
                 segment.write(&bytes);
@@ -66,7 +64,7 @@ struct Line {
 }
 
 impl Line {
-    /// Adds a flag, or several in one word, and the text if one is a put.
+    /// Adds a flag, or several in one word, and the text of a put. In each spelling, `g` is a get, and `p` a put.
     fn add_flags(&mut self, random: &mut Random) {
         let flags = random.one_of(&["-g", "-ggg", "--get", "-p", "-gp", "-ggp", "--put"]);
         let string = self.bytes.split(|&byte| byte == 0).next();
@@ -74,7 +72,8 @@ impl Line {
         let gets = flags.matches('g').count();
         self.printed.extend(printed.repeat(gets));
         if !flags.contains('p') {
-            return self.args.push(flags.into());
+            self.args.push(flags.into());
+            return;
         }
         let text = random.text();
         self.bytes[..text.len()].copy_from_slice(&text);
@@ -90,7 +89,7 @@ impl Line {
     }
 }
 
-/// A xorshift generator.
+/// A xorshift generator, which must not start with 0.
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! The README's own commands do what it says, its recipes in sh and bash.
+//! The README's examples do what it says, its recipes in sh and bash.
 
 use std::env;
 use std::process::Command;
@@ -7,7 +7,7 @@ use crate::support::*;
 
 const README: &str = include_str!("../../README.md");
 
-/// The code of the README's list item that starts so.
+/// The code of the README's list item that starts so, without the `sh` that may open it.
 fn recipe(start: &str) -> &'static str {
     let item = README.split("\n- ").find(|item| item.starts_with(start));
     let code = item.and_then(|item| item.split('`').find(|code| code.contains("shmcli")));
@@ -20,8 +20,9 @@ fn in_shell(shell: &str, script: &str) -> Command {
     let folder = BINARY.trim_end_matches("/shmcli");
     let path = env::var("PATH").unwrap_or_default();
     let mut command = program(shell);
-    command.args(["-c", script]);
-    command.env("PATH", format!("{folder}:{path}"));
+    command
+        .args(["-c", script])
+        .env("PATH", format!("{folder}:{path}"));
     command
 }
 
@@ -39,9 +40,8 @@ fn in_each_shell(action: impl Fn(&str) + Send) {
 #[test]
 fn console_blocks_print_what_they_show() {
     isolated(|| {
-        let blocks = README
-            .split("```")
-            .filter_map(|block| block.strip_prefix("console\n$ "));
+        let blocks = README.split("```");
+        let blocks = blocks.filter_map(|block| block.strip_prefix("console\n$ "));
         let examples: Vec<&str> = blocks.flat_map(|block| block.split("$ ")).collect();
         assert!(!examples.is_empty());
         for example in examples {
@@ -53,7 +53,7 @@ fn console_blocks_print_what_they_show() {
 
 #[test]
 fn recipes_store_swap_and_take() {
-    // Each recipe meets the string that the one before it left.
+    // Each recipe meets the string that the one before it left. A shell would change `*` and two spaces outside quotes.
     in_each_shell(|shell| {
         let run = |before: &str, start: &str, after: &str| {
             let script = format!("{before}\n{}\n{after}", recipe(start));

@@ -42,7 +42,7 @@ fn a_text_may_look_like_a_flag() {
 }
 
 #[test]
-fn short_flags_may_be_joined() {
+fn short_flags_may_be_joined_and_long_ones_stand_alone() {
     isolated(|| {
         shmcli(["-p", "old"]).prints("");
         shmcli(["-gg"]).prints("old\nold\n");

@@ -37,12 +37,12 @@ fn without_flags_the_segment_is_created_and_nothing_printed() {
 fn the_segment_is_open_to_every_user_under_any_umask() {
     isolated(|| {
         for umask in [0, 0o022, 0o777] {
-            // SAFETY: umask touches no memory.
+            // SAFETY: umask touches no memory. It returns the old mask, never -1.
             let mut command =
                 calling_first(program(BINARY), move || unsafe { libc::umask(umask) as _ });
             Run::of(command.args(["-p", "x"])).prints("");
             let segment = Segment::existing();
-            let status = segment.status();
+            let status = segment.status().expect("it can be read");
             let got = (status.shm_perm.mode & 0o777, status.shm_segsz);
             assert_eq!(got, (0o666, SIZE), "umask {umask:o}");
             segment.remove().expect("it can be removed");

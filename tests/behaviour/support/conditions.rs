@@ -29,9 +29,9 @@ pub fn needs_unshare(options: &[&str]) {
 
 /// The program, for a run in which the system answers this call with this error, as a sandbox may.
 pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
-    const LOAD_NUMBER: u16 = 0x20;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
+    const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16; // it is at 0
+    const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
     needs_seccomp();
     let instruction = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
@@ -55,7 +55,7 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
     })
 }
 
-/// Skips the test if the system takes no filter. One that does fails to read a filter at the null address.
+/// Skips the test if the system takes no filters. If it does, it tells that it cannot read one at the null address.
 fn needs_seccomp() {
     let none: *const libc::sock_fprog = ptr::null();
     // SAFETY: the kernel checks the address.

@@ -1,6 +1,6 @@
 //! Tests in the user's IPC namespace, where no other can be had. They run one after the other. The user's string, if
-//! there is one, waits in a file. If the tests are killed, the file stays, and the next run of the tests puts the string
-//! back, unless there is a segment, which may be newer.
+//! there is one, waits in a file. If the tests are killed, the file stays. The next run puts the string back, or if
+//! there is a segment, which may be newer, refuses to start.
 
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,14 @@ use libc::LOCK_EX;
 
 use super::*;
 
-/// Locked by the test that runs, so that all others wait, also those of other users and checkouts. It is a file that
-/// they share, and that is always there to lock.
+/// Locked by the test that runs, so that all others wait, also those of other users and checkouts.
 const TURN: &str = "/proc/self/ns/user";
 
-/// Another such file, locked by the test and by all that it has started. When it is free again, nothing is left that
+/// Locked by the test and by all that it has started. When it is free again, nothing is left that
 /// could change the user's string.
 const STARTED: &str = "/proc/self/ns/mnt";
 
-/// Runs a test alone.
+/// Runs a test alone, with the user's string put aside before and put back after.
 pub fn in_place<T>(test: impl FnOnce() -> T) -> T {
     // A kernel may have no user namespaces.
     let turn = lock(TURN, LOCK_EX).or_else(|_| lock("/proc", LOCK_EX));
@@ -44,13 +43,22 @@ fn put_aside() -> io::Result<()> {
     if file.exists() {
         return Err(io::Error::other("the file is left of killed tests"));
     }
-    if !segment.can_be_put_back() {
+    if !is_made_by_shmcli(&segment.status()?) {
         return Err(io::Error::other("it is in use, or not as shmcli makes it"));
     }
     let unfinished = file.with_extension("unfinished");
     fs::write(&unfinished, segment.bytes())?;
     fs::rename(&unfinished, &file)?;
     segment.remove()
+}
+
+/// Whether this segment is as shmcli makes it for this user, and in no use.
+fn is_made_by_shmcli(status: &libc::shmid_ds) -> bool {
+    // SAFETY: these calls touch no memory.
+    let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
+    let owner = status.shm_perm;
+    (owner.uid, owner.gid, owner.cuid, owner.cgid) == (user, group, user, group)
+        && (owner.mode as u32, status.shm_segsz, status.shm_nattch) == (0o666, SIZE, 0)
 }
 
 /// Removes the test's segment, and moves the user's, if there was one, back from the file.

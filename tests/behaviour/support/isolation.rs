@@ -14,8 +14,8 @@ use super::*;
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = leave_namespace;
 
-/// Leaves the user's IPC namespace. Who is not root becomes so in a user namespace, to have the right to make IPC
-/// namespaces. Where all that is refused, the tests run in place.
+/// Leaves the user's IPC namespace. Who may not do so becomes root of a user namespace first. Where that is refused,
+/// too, the tests run in place.
 extern "C" fn leave_namespace() {
     if unshare(libc::CLONE_NEWIPC).is_ok() {
         return;
@@ -27,9 +27,7 @@ extern "C" fn leave_namespace() {
     if child.status().is_ok() {
         become_root().expect("this process may do what its child did");
     } else {
-        show(
-            "The tests run in place: until they have ended, use shmcli nowhere, and test it in no container.",
-        );
+        show("The tests run in place: until they end, do not use shmcli, or test it elsewhere.");
     }
 }
 
@@ -59,20 +57,20 @@ pub fn done(answer: c_int) -> io::Result<()> {
 /// Runs a test's body where there is no segment. An IPC namespace belongs to a thread and to all that it starts, and
 /// the test harness gives each test a thread of its own.
 pub fn isolated(test: impl FnOnce() + Send) {
-    // The body has one more thread, at whose end ptrace(2) lets the runs go that it has traced.
+    // A thread more: at its end ptrace(2) lets runs go that a failed test left stopped. `in_place` waits for their end.
     let body = || thread::scope(|scope| scope.spawn(test).join());
     let result = match unshare(libc::CLONE_NEWIPC) {
         Ok(()) => body(),
         Err(_) => in_place(body),
     };
-    match result.map_err(|cause| cause.downcast::<Skip>()) {
-        Ok(()) => {}
-        Err(Ok(skip)) => {
+    let Err(cause) = result else { return };
+    match cause.downcast::<Skip>() {
+        Ok(skip) => {
             let test = thread::current();
             let name = test.name().unwrap_or_default();
             show(&format!("skipped: {name}: {}", skip.0.trim()));
         }
-        Err(Err(cause)) => panic::resume_unwind(cause),
+        Err(cause) => panic::resume_unwind(cause),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What all tests use. `isolation` says where a test runs, `run` what it can claim of a run, and `trace` adds to `run`.
+//! What tests use: `isolation` (or else `in_place`) says where they run, and `run` and `trace` say what runs do.
 
 mod conditions;
 mod in_place;

@@ -28,6 +28,11 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Whether the program can be started at all.
+fn can_start() -> bool {
+    program(BINARY).arg("-V").output().is_ok()
+}
+
 /// A run that goes on beside the test.
 pub struct Started {
     line: String,
@@ -35,7 +40,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// Skips the test if the system refuses the start: a call of [`super::calling_first`].
+    /// Skips the test if the system refuses a call of [`calling_first`].
     pub fn of(command: &mut Command) -> Started {
         let words = iter::once(command.get_program()).chain(command.get_args());
         let words: Vec<&[u8]> = words.map(OsStr::as_bytes).collect();
@@ -43,7 +48,7 @@ impl Started {
         match command.spawn() {
             Ok(child) => Started { line, child },
             Err(error) => match error.kind() {
-                ErrorKind::PermissionDenied | ErrorKind::Unsupported => {
+                ErrorKind::PermissionDenied | ErrorKind::Unsupported if can_start() => {
                     skip(&format!("a call is refused: {error}"))
                 }
                 _ => panic!("{line} cannot be started: {error}"),
@@ -62,15 +67,13 @@ impl Started {
 
     pub fn signal(&self, signal: c_int) {
         // SAFETY: kill touches no memory.
-        done(unsafe { libc::kill(self.child.id() as _, signal) })
-            .expect("a child can be signalled");
+        done(unsafe { libc::kill(self.child.id() as _, signal) }).expect("it is a child");
     }
 
     /// Waits until the run has ended.
     pub fn wait(self) -> Run {
-        let output = self.child.wait_with_output();
-        let output = output.expect("a child can be waited for");
-        let line = self.line;
+        let Started { line, child } = self;
+        let output = child.wait_with_output().expect("it is a child");
         Run { line, output }
     }
 }
@@ -101,7 +104,7 @@ impl Run {
         run.check(run.output.stderr.is_empty(), "nothing on stderr");
     }
 
-    /// The run failed with this status, printed nothing, and said why in lines of up to 80 columns.
+    /// The run failed with this status, printed nothing, and said why in lines of up to 80 characters.
     #[track_caller]
     pub fn fails(self, status: i32) -> Run {
         let message = self.stderr();

@@ -83,7 +83,7 @@ impl Segment {
         assert_ne!(address.addr(), usize::MAX, "shmat(2) fails"); // (void *) -1
         // SAFETY: the segment is attached there, with this size, until shmdt.
         unsafe {
-            let size = self.status().shm_segsz;
+            let size = self.status().expect("it can be read").shm_segsz;
             let result = action(slice::from_raw_parts(address.cast(), size));
             libc::shmdt(address);
             result
@@ -94,31 +94,25 @@ impl Segment {
         self.control(libc::IPC_RMID, ptr::null_mut())
     }
 
-    pub fn status(&self) -> libc::shmid_ds {
+    /// How often it is attached now.
+    pub fn attaches(&self) -> libc::shmatt_t {
+        self.status().expect("it can be read").shm_nattch
+    }
+
+    pub fn status(&self) -> io::Result<libc::shmid_ds> {
         // SAFETY: all of a shmid_ds are integers, which may be zero.
         let mut status = unsafe { mem::zeroed() };
-        let told = self.control(libc::IPC_STAT, &mut status);
-        told.expect("the segment's status can be read");
-        status
+        self.control(libc::IPC_STAT, &mut status)?;
+        Ok(status)
     }
 
     fn control(&self, operation: c_int, status: *mut libc::shmid_ds) -> io::Result<()> {
         // SAFETY: status is valid, or null for an operation that needs none.
         done(unsafe { libc::shmctl(self.0, operation, status) })
     }
-
-    /// Whether it is as shmcli makes it for this user, and in no use.
-    pub fn can_be_put_back(&self) -> bool {
-        // SAFETY: these calls touch no memory.
-        let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
-        let status = self.status();
-        let owner = status.shm_perm;
-        (owner.uid, owner.gid, owner.cuid, owner.cgid) == (user, group, user, group)
-            && (status.shm_segsz, owner.mode as c_int, status.shm_nattch) == (SIZE, 0o666, 0)
-    }
 }
 
-/// The file that runs lock. A test's IPC namespace is that of its thread.
+/// What a run locks, as a test finds it: its IPC namespace is that of its thread.
 pub const NAMESPACE: &str = "/proc/thread-self/ns/ipc";
 
 /// Locks this file, as flock(2) does with this operation, until the returned file is dropped.

@@ -6,26 +6,26 @@ use libc::{c_int, c_long};
 
 use super::*;
 
-/// For a run that is stopped whenever it is not told to go on, as long as the thread lives that started it.
+/// A traced run stays stopped until it is told to go on, or until the thread that started it ends.
 impl Started {
     /// A run of shmcli with these arguments, stopped before its first instruction.
-    pub fn traced<const N: usize>(args: [&str; N]) -> Started {
+    pub fn traced(args: &[&str]) -> Started {
         // SAFETY: with this request, ptrace takes no address.
         let mut command = calling_first(program(BINARY), || unsafe {
             libc::ptrace(libc::PTRACE_TRACEME) as c_int
         });
         let run = Started::of(command.args(args));
-        assert!(run.is_stopped());
+        assert!(run.stops());
         run
     }
 
     /// Goes on until this system call has returned. Returns `false` if the run ends before.
     pub fn makes(&self, call: c_long) -> bool {
         // A run stops when it makes a call, and once more when that returns.
-        while self.goes_on(libc::PTRACE_SYSCALL as _) {
+        while self.stops_again(libc::PTRACE_SYSCALL as _) {
             let made = fs::read_to_string(format!("/proc/{}/syscall", self.child.id()));
             let made = made.expect("the kernel shows system calls");
-            if !self.goes_on(libc::PTRACE_SYSCALL as _) {
+            if !self.stops_again(libc::PTRACE_SYSCALL as _) {
                 break; // exit(2) does not return
             }
             if made.starts_with(&format!("{call} ")) {
@@ -35,26 +35,25 @@ impl Started {
         false
     }
 
-    /// Carries out one instruction. Returns whether the run goes on.
+    /// Carries out one instruction. Returns `false` if the run ends.
     pub fn step(&self) -> bool {
-        self.goes_on(libc::PTRACE_SINGLESTEP as _)
+        self.stops_again(libc::PTRACE_SINGLESTEP as _)
     }
 
-    /// Goes on in this way until it stops or ends. Returns whether it has stopped.
-    fn goes_on(&self, how: c_int) -> bool {
+    /// Goes on in this way, and waits until it stops again. Returns `false` if it ends.
+    fn stops_again(&self, how: c_int) -> bool {
         // SAFETY: these requests touch no memory of this process.
         let answer = unsafe { libc::ptrace(how as _, self.child.id(), 0_usize, 0_usize) };
         let error = io::Error::last_os_error();
-        let is_step = how == libc::PTRACE_SINGLESTEP as c_int;
-        if answer == -1 && is_step && error.raw_os_error() == Some(libc::EIO) {
-            skip("this processor makes no single steps"); // RISC-V
+        if answer == -1 && error.raw_os_error() == Some(libc::EIO) {
+            skip("the kernel makes no single steps on this processor"); // RISC-V
         }
         assert_ne!(answer, -1, "the run cannot be traced: {error}");
-        self.is_stopped()
+        self.stops()
     }
 
-    /// Waits until the run stops or ends.
-    fn is_stopped(&self) -> bool {
+    /// Waits until the run stops. Returns `false` if it ends.
+    fn stops(&self) -> bool {
         // SAFETY: all of a siginfo_t may be zero.
         let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
         // WNOWAIT leaves the end to be waited for by `Started::wait`.
