@@ -119,7 +119,9 @@ fn usage_error(error: &clap::Error) -> String {
     let problem = match (error.kind(), error.source()) {
         // Its source is Text::new's error: nothing else checks a value.
         (ErrorKind::ValueValidation, Some(too_long)) => too_long.to_string(),
-        (ErrorKind::InvalidValue, _) => "-p needs a text (-p '' stores an empty one)".to_owned(),
+        (ErrorKind::InvalidValue, _) => {
+            "-p or --put needs a TEXT (-p '' stores an empty one)".to_owned()
+        }
         (ErrorKind::TooManyValues, _) => format!("{word} takes no value"),
         _ => format!("unexpected argument {}", quoted(&word)),
     };

@@ -64,7 +64,7 @@ fn operands_are_refused_and_named() {
 fn a_put_without_a_text_is_refused() {
     isolated(|| {
         for line in ["-p", "--put", "-gp", "-p x -p"] {
-            refused(line, "-p needs a text (-p '' stores an empty one)");
+            refused(line, "-p or --put needs a TEXT (-p '' stores an empty one)");
         }
     });
 }
