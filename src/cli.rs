@@ -60,7 +60,7 @@ fn keep_equals_signs(args: &mut [Vec<u8>]) {
         let text_start = match &word[..] {
             b"--" => break, // only operands follow
             b"--put" => word.len(),
-            // Only gets can precede the p. clap reads nothing after other flags, and takes `--put=x` for a long one.
+            // Only gets can precede the p: clap stops at any other flag. Of a long flag, the first here is a `-`.
             [b'-', flags @ ..] => match flags.iter().position(|&flag| flag != b'g') {
                 Some(index) if flags[index] == b'p' => index + 2, // after the `-` and the `p`
                 _ => continue,
