@@ -58,17 +58,17 @@ fn keep_equals_signs(args: &mut [Vec<u8>]) {
     let mut words = args.iter_mut();
     while let Some(word) = words.next() {
         let text_start = match &word[..] {
-            b"--" => break, // only operands follow
-            b"--put" => word.len(),
-            // Only gets can precede the p: clap stops at any other flag. Of a long flag, the first here is a `-`.
-            [b'-', flags @ ..] => match flags.iter().position(|&flag| flag != b'g') {
-                Some(index) if flags[index] == b'p' => index + 2, // after the `-` and the `p`
+            b"--" => break,         // only operands follow
+            b"--put" => word.len(), // at the end, so the next word is the text
+            // Only gets can precede the p: clap stops at any other flag. A long flag has a `-` there.
+            [b'-', ..] => match (1..word.len()).find(|&index| word[index] != b'g') {
+                Some(index) if word[index] == b'p' => index + 1,
                 _ => continue,
             },
             _ => continue,
         };
         match word.get(text_start) {
-            None => drop(words.next()), // the text is the next word, which stays as it is
+            None => drop(words.next()), // skip the text
             Some(b'=') => word.insert(text_start, b'='),
             Some(_) => {}
         }
@@ -90,7 +90,7 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(to_put)),
-            // Append tells the positions of values, other actions only the last one. So each -g gets an empty value.
+            // in_order needs all positions. Only Append keeps them, and only of values: so each -g gets an empty one.
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
@@ -117,7 +117,7 @@ fn usage_error(error: &clap::Error) -> String {
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
     let problem = match (error.kind(), error.source()) {
-        // Its source is Text::new's error: nothing else checks a value.
+        // The source is the error of Text::new: nothing else checks a value.
         (ErrorKind::ValueValidation, Some(too_long)) => too_long.to_string(),
         (ErrorKind::InvalidValue, _) => {
             "-p or --put needs a TEXT (-p '' stores an empty one)".to_owned()
@@ -130,7 +130,7 @@ fn usage_error(error: &clap::Error) -> String {
 
 /// The start of a word in quotes, with what is not printable escaped. It is short enough for a line of 80 columns.
 fn quoted(word: &str) -> String {
-    const LIMIT: usize = 23; // characters between the quotes, each up to two columns wide
+    const LIMIT: usize = 23; // characters between the quotes, each up to two columns wide; an escape is several
     let mut start: String = word.chars().take(LIMIT).collect();
     while format!("{start:?}").chars().count() > LIMIT + 2 {
         start.pop();
