@@ -12,7 +12,7 @@ fn cannot_attach(run: Run, call: &str, reason: c_int) {
     let run = run.fails(255).says_reason(reason);
     let run = run.says([format!("shmcli: {call} failed: ")]);
     if [libc::ENOSPC, libc::ENOMEM].contains(&reason) {
-        // No segment is to blame.
+        // No segment is to blame: only this follows the reason, which ends in "(os error N)".
         let all = ")\nPossible causes: a limit (`ipcs -lm`, `ulimit -v`), lack of memory.\n";
         run.check(run.stderr().ends_with(all), all);
     } else {
@@ -27,7 +27,7 @@ fn a_segment_that_may_not_be_written_is_refused() {
 
     isolated(|| {
         Segment::create(SIZE, 0o444);
-        // SAFETY: prctl with this operation touches no memory. It fails for ordinary users, who lack the right anyway.
+        // SAFETY: prctl with this operation touches no memory. Its -1 passes: ordinary users lack the right anyway.
         let mut unprivileged = calling_first(program(BINARY), || unsafe {
             libc::prctl(libc::PR_CAPBSET_DROP, CAP_IPC_OWNER).max(0)
         });
@@ -58,7 +58,7 @@ fn a_segment_that_is_removed_again_and_again_is_given_up() {
     });
 }
 
-/// Lowers a limit on shared memory for the namespace of this test alone. In place, that is the one of all threads.
+/// Lowers this test's limit on shared memory. In place, its thread has the process's namespace, with other programs.
 fn lower_limit(name: &str, limit: usize) {
     if fs::read_link("/proc/self/ns/ipc").ok() == fs::read_link(NAMESPACE).ok() {
         skip("in place, a lower limit would hit other programs");

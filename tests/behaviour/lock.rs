@@ -14,7 +14,7 @@ use crate::support::*;
 
 /// Holds a shared lock, which keeps out only a run that takes the lock for itself alone, as it must.
 fn hold(file: &str) -> File {
-    lock(file, libc::LOCK_SH).expect("no one else locks it")
+    lock(file, libc::LOCK_SH).expect("it can be locked")
 }
 
 /// This run waits as long as this file is locked.

@@ -32,14 +32,14 @@ fn unexpected(line: &str, word: &str) {
 #[test]
 fn unknown_flags_are_refused_and_named() {
     isolated(|| {
-        for word in ["-x", "-P", "-é", "--x", "---", "--g", "--pu", "--putt", "-"] {
+        for word in ["-x", "-P", "-é", "--x", "---", "--g", "--pu", "--putt"] {
             unexpected(word, word);
         }
         for word in ["-gx", "-xp", "-xptext"] {
             unexpected(word, "-x");
         }
         unexpected("-get", "-e");
-        // A flag is named with a dash of its own.
+        // A dash precedes the flag, also if that is `=` or `-`. A value is left out.
         unexpected("-g=x", "-=");
         unexpected("-g-", "--");
         unexpected("--putt=x", "--putt");
@@ -53,6 +53,7 @@ fn operands_are_refused_and_named() {
             unexpected(line, "hello");
         }
         unexpected("", "");
+        unexpected("-", "-");
         unexpected("-- -p x", "-p");
         for word in ["-g", "--", "-ptext", "-p=x"] {
             unexpected(&format!("-- {word}"), word);
@@ -92,8 +93,8 @@ fn a_text_that_is_too_long_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn refused_words_are_cut_and_control_characters_escaped() {
-    const LONGEST: usize = 23; // fits a line of 80 columns if each character takes two
+fn refused_words_are_cut_and_unprintable_characters_escaped() {
+    const LONGEST: usize = 23; // with escapes; fits a line of 80 columns if each character takes two
 
     isolated(|| {
         let names = |word: &[u8], named: &str| {
@@ -104,7 +105,7 @@ fn refused_words_are_cut_and_control_characters_escaped() {
         names(b"a\nshmcli: b", r#""a\nshmcli: b""#);
         names("\u{202e}abc".as_bytes(), r#""\u{202e}abc""#);
         names(b"\xff\xfe", "\"\u{fffd}\u{fffd}\"");
-        names(b"-g\xffp=x", "\"-\u{fffd}p=x\"");
+        names(b"-g\xffp=x", "\"-\u{fffd}p=x\""); // all from the invalid byte on
         names(b"--\xff", "\"--\u{fffd}\"");
         names(&b"\x1b".repeat(LONGEST), r#""\u{1b}\u{1b}\u{1b}"..."#);
         names(

@@ -29,7 +29,7 @@ pub fn needs_unshare(options: &[&str]) {
 
 /// The program, for a run in which the system answers this call with this error, as a sandbox may.
 pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
-    const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16; // it is at 0
+    const LOAD_NUMBER: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16; // at offset 0
     const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
@@ -42,7 +42,7 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
         instruction(RETURN, 0, libc::SECCOMP_RET_ALLOW),
     ];
     calling_first(program(BINARY), move || {
-        let program = libc::sock_fprog {
+        let prog = libc::sock_fprog {
             len: filter.len() as u16,
             filter: filter.as_mut_ptr(),
         };
@@ -50,12 +50,12 @@ pub fn command_with_denied(call: c_long, errno: c_int) -> Command {
         // SAFETY: the program and its filter exist as long as the calls take.
         unsafe {
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-                | libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program)
+                | libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &prog)
         }
     })
 }
 
-/// Skips the test if the system takes no filters. If it does, it tells that it cannot read one at the null address.
+/// Skips the test if the system takes no filters. One that does answers EFAULT to a filter at the null address.
 fn needs_seccomp() {
     let none: *const libc::sock_fprog = ptr::null();
     // SAFETY: the kernel checks the address.

@@ -44,7 +44,7 @@ fn put_aside() -> io::Result<()> {
         return Err(io::Error::other("the file is left of killed tests"));
     }
     if !is_made_by_shmcli(&segment.status()?) {
-        return Err(io::Error::other("it is in use, or not as shmcli makes it"));
+        return Err(io::Error::other("the segment is in use, or not shmcli's"));
     }
     let unfinished = file.with_extension("unfinished");
     fs::write(&unfinished, segment.bytes())?;

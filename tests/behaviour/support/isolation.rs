@@ -22,12 +22,12 @@ extern "C" fn leave_namespace() {
     }
     // First in a child that does nothing else: a process whose user cannot be mapped is stuck there as nobody.
     let mut child = program("true");
-    // SAFETY: this process has one thread, so its child may do what it may do itself.
+    // SAFETY: this process has one thread, so none can hold the allocator's lock at the fork: the child may allocate.
     unsafe { child.pre_exec(become_root) };
     if child.status().is_ok() {
         become_root().expect("this process may do what its child did");
     } else {
-        show("The tests run in place: until they end, do not use shmcli, or test it elsewhere.");
+        show("The tests run in place: until they end, use shmcli nowhere, nor test it elsewhere.");
     }
 }
 
@@ -57,7 +57,7 @@ pub fn done(answer: c_int) -> io::Result<()> {
 /// Runs a test's body where there is no segment. An IPC namespace belongs to a thread and to all that it starts, and
 /// the test harness gives each test a thread of its own.
 pub fn isolated(test: impl FnOnce() + Send) {
-    // A thread more: at its end ptrace(2) lets runs go that a failed test left stopped. `in_place` waits for their end.
+    // A thread more: when it ends, runs go on that a failed test left stopped, and `in_place` can wait for their end.
     let body = || thread::scope(|scope| scope.spawn(test).join());
     let result = match unshare(libc::CLONE_NEWIPC) {
         Ok(()) => body(),

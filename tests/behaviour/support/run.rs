@@ -142,7 +142,7 @@ impl Run {
         self
     }
 
-    /// The run gave this reason, in the words of the system's C library.
+    /// The run gave this reason, as Rust words it.
     #[track_caller]
     pub fn says_reason(self, errno: c_int) -> Run {
         self.says([io::Error::from_raw_os_error(errno).to_string()])

@@ -40,7 +40,7 @@ impl Started {
         self.stops_again(libc::PTRACE_SINGLESTEP as _)
     }
 
-    /// Goes on in this way, and waits until it stops again. Returns `false` if it ends.
+    /// Goes on in this way (its type varies with libc) until it stops again. Returns `false` if it ends.
     fn stops_again(&self, how: c_int) -> bool {
         // SAFETY: these requests touch no memory of this process.
         let answer = unsafe { libc::ptrace(how as _, self.child.id(), 0_usize, 0_usize) };
@@ -56,7 +56,7 @@ impl Started {
     fn stops(&self) -> bool {
         // SAFETY: all of a siginfo_t may be zero.
         let mut info: libc::siginfo_t = unsafe { mem::zeroed() };
-        // WNOWAIT leaves the end to be waited for by `Started::wait`.
+        // WNOWAIT leaves the end to `Started::wait`. A stop is not told again once the run has gone on.
         let states = libc::WEXITED | libc::WSTOPPED | libc::WNOWAIT;
         // SAFETY: info has room for what waitid tells.
         let waited = unsafe { libc::waitid(libc::P_PID, self.child.id() as _, &mut info, states) };
