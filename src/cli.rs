@@ -28,8 +28,8 @@ pub enum Step {
 const USAGE: &str = "shmcli [-p <TEXT> | -g]...";
 
 const AFTER_HELP: &str = "\
--p and -g act from left to right. TEXT is stored literally: -p -g stores '-g'.
--p '' empties the string. Every user can read and replace it.
+-p and -g act from left to right. TEXT is stored literally, whatever it looks
+like: -p -g stores '-g', -p '' empties the string. Every user can read it.
 
 Examples:
   shmcli -p hello               store a string
