@@ -69,7 +69,7 @@ fn timed_out() -> String {
     format!(
         "could not get the lock within {seconds} seconds\n\
          Processes that have {NAMESPACE} open ({ROOT} if that is missing) may hold it.\n\
-         List them with `fuser -v FILE`, as root, in each container with this segment.\n\
+         See `fuser -v {NAMESPACE}`, as root, in each container with this segment.\n\
          Resume a suspended one (`kill -CONT PID`), or end it (`kill -KILL PID`)."
     )
 }

@@ -105,8 +105,8 @@ fn a_run_that_does_not_get_the_lock_gives_up_after_ten_seconds() {
         let run = shmcli(["-g", "-p", "lost"]).fails(255);
         let waited = began.elapsed().as_secs();
         assert!((10..20).contains(&waited), "it waited {waited} s");
-        let run = run.says(["get the lock within 10 seconds", "/proc/self/ns/ipc"]);
-        run.says(["`fuser -v FILE`", "`kill -CONT PID`", "`kill -KILL PID`"]);
+        let run = run.says(["the lock within 10 seconds", "`fuser -v /proc/self/ns/ipc`"]);
+        run.says(["`kill -CONT PID`", "`kill -KILL PID`"]);
         segment.holds(&before);
     });
 }
