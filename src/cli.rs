@@ -57,20 +57,19 @@ pub fn parse(mut args: Vec<Vec<u8>>) -> Result<Request, String> {
 fn keep_equals_signs(args: &mut [Vec<u8>]) {
     let mut words = args.iter_mut();
     while let Some(word) = words.next() {
-        let text_start = match &word[..] {
-            b"--" => break,         // only operands follow
-            b"--put" => word.len(), // at the end, so the next word is the text
-            // Only gets can precede the p: clap stops at any other flag. A long flag has a `-` there.
-            [b'-', ..] => match (1..word.len()).find(|&index| word[index] != b'g') {
-                Some(index) if word[index] == b'p' => index + 1,
-                _ => continue,
-            },
-            _ => continue,
+        if word == b"--" {
+            break; // only operands follow
+        }
+        let Some(flags) = word.strip_prefix(b"-") else {
+            continue;
         };
-        match word.get(text_start) {
-            None => drop(words.next()), // skip the text
-            Some(b'=') => word.insert(text_start, b'='),
-            Some(_) => {}
+        // Only gets can precede a p: clap stops at any other flag.
+        let gets = flags.iter().take_while(|&&flag| flag == b'g').count();
+        let put = &flags[gets..];
+        if put == b"p" || word == b"--put" {
+            words.next(); // skip the text
+        } else if put.starts_with(b"p=") {
+            word.insert(gets + 2, b'='); // after the dash, the gets and the p
         }
     }
 }
@@ -90,7 +89,7 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(to_put)),
-            // in_order needs all positions. Only Append keeps them, and only of values: so each -g gets an empty one.
+            // in_order needs all positions. Only Append keeps them, and only of values: so each -g gets a made-up one.
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
@@ -130,8 +129,9 @@ fn usage_error(error: &clap::Error) -> String {
 
 /// The start of a word in quotes, with what is not printable escaped. It is short enough for a line of 80 columns.
 fn quoted(word: &str) -> String {
-    const LIMIT: usize = 23; // characters between the quotes, each up to two columns wide; an escape is several
+    const LIMIT: usize = 23; // characters between the quotes, each up to two columns wide
     let mut start: String = word.chars().take(LIMIT).collect();
+    // An escape is several characters.
     while format!("{start:?}").chars().count() > LIMIT + 2 {
         start.pop();
     }

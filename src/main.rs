@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, IntoRawFd};
 use cli::{Request, Step};
 use segment::Segment;
 
-/// Why a run failed, with the message for the user. Each kind has an exit status, and a promise to scripts.
+/// Why a run failed, with the message for the user. Each kind has an exit status, which tells scripts what was done.
 enum Failure {
     /// Output may be incomplete. What the flags stored stays stored.
     Output(String),
