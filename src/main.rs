@@ -54,7 +54,7 @@ fn run(args: Vec<Vec<u8>>) -> Result<(), Failure> {
         Request::Show(text) => text.into_bytes(),
     };
     print(&output).map_err(|error| {
-        let message = format!("write error: {error}\nWhat -p stored stays stored.");
+        let message = format!("write error: {error}\nAnything that -p stored stays stored.");
         Failure::Output(message)
     })
 }
