@@ -65,10 +65,10 @@ fn keep_equals_signs(args: &mut [Vec<u8>]) {
         };
         // Only gets can precede a p: clap stops at any other flag.
         let gets = flags.iter().take_while(|&&flag| flag == b'g').count();
-        let put = &flags[gets..];
-        if put == b"p" || word == b"--put" {
-            words.next(); // skip the text
-        } else if put.starts_with(b"p=") {
+        let rest = &flags[gets..];
+        if rest == b"p" || word == b"--put" {
+            words.next(); // skip the text, which may look like a flag
+        } else if rest.starts_with(b"p=") {
             word.insert(gets + 2, b'='); // after the dash, the gets and the p
         }
     }
@@ -89,7 +89,7 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(to_put)),
-            // in_order needs all positions. Only Append keeps them, and only of values: so each -g gets a made-up one.
+            // in_order needs the position of each -g. clap keeps all only with Append, by value: so each -g gets "".
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
@@ -116,7 +116,7 @@ fn usage_error(error: &clap::Error) -> String {
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
     let problem = match (error.kind(), error.source()) {
-        // The source is the error of Text::new: nothing else checks a value.
+        // Only Text::new checks values, so the source is its error. InvalidValue is clap's kind for a missing value.
         (ErrorKind::ValueValidation, Some(too_long)) => too_long.to_string(),
         (ErrorKind::InvalidValue, _) => {
             "-p or --put needs a TEXT (-p '' stores an empty one)".to_owned()
@@ -131,7 +131,7 @@ fn usage_error(error: &clap::Error) -> String {
 fn quoted(word: &str) -> String {
     const LIMIT: usize = 23; // characters between the quotes, each up to two columns wide
     let mut start: String = word.chars().take(LIMIT).collect();
-    // An escape is several characters.
+    // The quotes are two characters more, and an escape is several.
     while format!("{start:?}").chars().count() > LIMIT + 2 {
         start.pop();
     }

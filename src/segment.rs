@@ -41,7 +41,7 @@ impl Segment {
         loop {
             let id = shmget().map_err(|error| call_failed("shmget", error))?;
             match shmat(id) {
-                Err(error) if may_be_removal(&error) && retries < MAX_RETRIES => retries += 1,
+                Err(error) if may_be_destroyed(&error) && retries < MAX_RETRIES => retries += 1,
                 result => return result.map_err(|error| call_failed("shmat", error)),
             }
         }
@@ -51,7 +51,7 @@ impl Segment {
     /// the string is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // A Release store is never moved before an earlier one, so a killed run has done these up to some point.
+        // A Release store is never moved before an earlier one, so a killed run has done the first few of these, in order.
         // `load` needs no order (Relaxed), since the lock keeps other runs from storing meanwhile.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {
@@ -98,7 +98,7 @@ fn shmat(id: c_int) -> io::Result<Segment> {
 }
 
 /// Whether shmat may have failed because the segment was destroyed after shmget.
-fn may_be_removal(error: &io::Error) -> bool {
+fn may_be_destroyed(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIDRM))
 }
 
