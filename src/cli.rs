@@ -63,7 +63,7 @@ fn keep_equals_signs(args: &mut [Vec<u8>]) {
         let Some(flags) = word.strip_prefix(b"-") else {
             continue;
         };
-        // Only gets can precede a p: clap stops at any other flag.
+        // Only g's can precede a p: at any other flag, clap stops with an error, help or the version.
         let gets = flags.iter().take_while(|&&flag| flag == b'g').count();
         let rest = &flags[gets..];
         if rest == b"p" || word == b"--put" {
@@ -89,7 +89,7 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(to_put)),
-            // in_order needs the position of each -g. clap keeps all only with Append, by value: so each -g gets "".
+            // in_order needs the position of each -g. Only Append keeps them all, one for each value: so a -g gets a "".
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
@@ -116,7 +116,7 @@ fn usage_error(error: &clap::Error) -> String {
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
     let problem = match (error.kind(), error.source()) {
-        // Only Text::new checks values, so the source is its error. InvalidValue is clap's kind for a missing value.
+        // Only Text::new checks values, so the source is its error. To clap, a missing value is an invalid one.
         (ErrorKind::ValueValidation, Some(too_long)) => too_long.to_string(),
         (ErrorKind::InvalidValue, _) => {
             "-p or --put needs a TEXT (-p '' stores an empty one)".to_owned()
@@ -131,7 +131,7 @@ fn usage_error(error: &clap::Error) -> String {
 fn quoted(word: &str) -> String {
     const LIMIT: usize = 23; // characters between the quotes, each up to two columns wide
     let mut start: String = word.chars().take(LIMIT).collect();
-    // The quotes are two characters more, and an escape is several.
+    // An escape is several characters, so fewer may fit, with the two quotes around them.
     while format!("{start:?}").chars().count() > LIMIT + 2 {
         start.pop();
     }

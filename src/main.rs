@@ -79,7 +79,7 @@ fn carry_out(steps: Vec<Step>) -> Result<Vec<u8>, String> {
 }
 
 /// Writes to stdout. `io::Stdout` cannot be closed, and hides EBADF, the error of a stdout that was closed from the
-/// start. So this writes to a duplicate, which a closed stdout does not have, and closes that.
+/// start. So this writes to a duplicate (making one fails if stdout is closed), and closes that.
 fn print(output: &[u8]) -> io::Result<()> {
     // With nothing to print, a closed stdout is no error.
     if output.is_empty() {
