@@ -89,7 +89,7 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(to_put)),
-            // in_order needs the position of each -g. Only Append keeps them all, one for each value: so a -g gets a "".
+            // in_order needs the position of each -g. Only Append keeps them all, one per value: so a -g gets a "".
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)

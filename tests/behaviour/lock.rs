@@ -41,6 +41,7 @@ fn a_run_of_another_user_waits() {
         let inherited = unsafe { libc::dup(binary.as_raw_fd()) };
         let mut run = program(format!("/proc/self/fd/{inherited}"));
         run.uid(65533).gid(65533);
+        shmcli(["-g"]).prints("\n"); // makes the segment this user's, who must be able to remove it
         if let Err(error) = run.output() {
             skip(&format!("another user cannot start the program: {error}"));
         }
@@ -141,10 +142,12 @@ fn only_a_run_that_finds_no_namespace_locks_its_root_directory() {
     isolated(|| {
         // It holds nothing but the program, and so no /proc.
         let root = format!("{}/root {}", env!("CARGO_TARGET_TMPDIR"), process::id());
+        let _ = fs::remove_dir_all(&root); // left of killed tests
         if let Err(error) = fs::create_dir(&root) {
             skip(&format!("{root} cannot be made: {error}"));
         }
-        fs::copy(BINARY, format!("{root}/shmcli")).expect("the program can be copied");
+        // By a child: runs of other tests might inherit a file that is open to be written, which cannot be started.
+        Run::of(program("cp").args([BINARY, &root])).prints("");
         let path = CString::new(&*root).expect("a path holds no NUL");
         let command = || {
             let path = path.clone();

@@ -1,6 +1,6 @@
 //! Tests in the user's IPC namespace, where no other can be had. They run one after the other. The user's string, if
-//! there is one, waits in a file. If the tests are killed, the file stays. The next run puts the string back, or if
-//! there is a segment, which may be newer, refuses to start.
+//! there is one, waits in a file. If the tests are killed, the file stays. The next run from this target folder
+//! puts the string back, or if there is a segment, which may be newer, refuses to start.
 
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use super::*;
 /// Locked by the test that runs, so that all others wait, also those of other users and checkouts.
 const TURN: &str = "/proc/self/ns/user";
 
-/// Locked by the test and by all that it has started. When it is free again, nothing is left that
-/// could change the user's string.
+/// Locked by the test and by all that it has started. When it is free again, none of them is left that could change the
+/// user's string.
 const STARTED: &str = "/proc/self/ns/mnt";
 
 /// Runs a test alone, with the user's string put aside before and put back after.
@@ -39,7 +39,7 @@ fn put_aside() -> io::Result<()> {
     let Some(segment) = Segment::find() else {
         return Ok(()); // put_back looks whether a file is left of killed tests
     };
-    let file = file();
+    let file = string_file();
     if file.exists() {
         return Err(io::Error::other("the file is left of killed tests"));
     }
@@ -49,7 +49,7 @@ fn put_aside() -> io::Result<()> {
     let unfinished = file.with_extension("unfinished");
     fs::write(&unfinished, segment.bytes())?;
     fs::rename(&unfinished, &file)?;
-    segment.remove()
+    segment.remove().inspect_err(|_| _ = fs::remove_file(file))
 }
 
 /// Whether this segment is as shmcli makes it for this user, and in no use.
@@ -67,25 +67,25 @@ fn put_back() -> io::Result<()> {
     if let Some(segment) = Segment::find() {
         segment.remove()?;
     }
-    if file().exists() {
-        let bytes = fs::read(file())?;
+    if string_file().exists() {
+        let bytes = fs::read(string_file())?;
         Segment::create(SIZE, 0o666).write(&bytes);
-        fs::remove_file(file())?;
+        fs::remove_file(string_file())?;
     }
     Ok(())
 }
 
 /// The file for this namespace, in the target's temporary folder.
-fn file() -> PathBuf {
+pub fn string_file() -> PathBuf {
     let namespace = fs::read_link(NAMESPACE).unwrap_or_default();
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("string of {}", namespace.display()))
 }
 
 fn refuse(why: io::Error) {
     show(&format!(
-        "The tests cannot run: no IPC namespace can be had, and the segment with key 3148 cannot be moved to the file \
-         {:?} and back: {why}. Remove what you do not need: the segment (`ipcrm -M 3148`) or the file.",
-        file()
+        "The tests cannot run: the segment with key 3148 cannot be moved to the file {:?} and back: {why}. Remove what \
+         you do not need: the segment (`ipcrm -M 3148`) or the file.",
+        string_file()
     ));
     process::exit(1)
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
-use std::{env, iter, thread};
+use std::{env, fs, iter, thread};
 
 use libc::c_int;
 
@@ -28,11 +28,6 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Whether the program can be started at all.
-fn can_start() -> bool {
-    program(BINARY).arg("-V").output().is_ok()
-}
-
 /// A run that goes on beside the test.
 pub struct Started {
     line: String,
@@ -48,7 +43,7 @@ impl Started {
         match command.spawn() {
             Ok(child) => Started { line, child },
             Err(error) => match error.kind() {
-                ErrorKind::PermissionDenied | ErrorKind::Unsupported if can_start() => {
+                ErrorKind::PermissionDenied | ErrorKind::Unsupported => {
                     skip(&format!("a call is refused: {error}"))
                 }
                 _ => panic!("{line} cannot be started: {error}"),
@@ -68,6 +63,12 @@ impl Started {
     pub fn signal(&self, signal: c_int) {
         // SAFETY: kill touches no memory.
         done(unsafe { libc::kill(self.child.id() as _, signal) }).expect("it is a child");
+    }
+
+    /// Whether it has the segment attached now.
+    pub fn has_segment(&self) -> bool {
+        let maps = fs::read_to_string(format!("/proc/{}/maps", self.child.id()));
+        maps.expect("it is a child").contains("SYSV00000c4c")
     }
 
     /// Waits until the run has ended.

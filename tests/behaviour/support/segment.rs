@@ -94,11 +94,6 @@ impl Segment {
         self.control(libc::IPC_RMID, ptr::null_mut())
     }
 
-    /// How often it is attached now.
-    pub fn attaches(&self) -> libc::shmatt_t {
-        self.status().expect("it can be read").shm_nattch
-    }
-
     pub fn status(&self) -> io::Result<libc::shmid_ds> {
         // SAFETY: all of a shmid_ds are integers, which may be zero.
         let mut status = unsafe { mem::zeroed() };
