@@ -65,7 +65,7 @@ fn keep_equals_signs(args: &mut [Vec<u8>]) {
         };
         // Only g's can precede a p: at any other flag, clap stops with an error, help or the version.
         let gets = flags.iter().take_while(|&&flag| flag == b'g').count();
-        let rest = &flags[gets..];
+        let rest = &flags[gets..]; // `-put=x` in `--put=x`, which stays as it is
         if rest == b"p" || word == b"--put" {
             words.next(); // skip the text, which may look like a flag
         } else if rest.starts_with(b"p=") {
@@ -89,7 +89,7 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(to_put)),
-            // in_order needs the position of each -g. Only Append keeps them all, one per value: so a -g gets a "".
+            // clap records positions per value, and only Append keeps them all: so each -g gets a value, "".
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)

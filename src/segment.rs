@@ -51,7 +51,7 @@ impl Segment {
     /// the string is empty, so a run that is killed at any point leaves the old text, the new one or an empty one.
     pub fn store(&self, text: &Text) {
         let bytes = self.bytes();
-        // Release keeps these stores in order: a run that is killed has done the first ones, and none of the later.
+        // Release keeps these stores in order: a killed run has done all up to some point, and none after.
         // `load` needs no order (Relaxed), since the lock keeps other runs from storing meanwhile.
         bytes[0].store(0, Ordering::Release);
         for (index, &byte) in text.0.iter().enumerate().rev() {

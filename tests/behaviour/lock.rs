@@ -41,7 +41,7 @@ fn a_run_of_another_user_waits() {
         let inherited = unsafe { libc::dup(binary.as_raw_fd()) };
         let mut run = program(format!("/proc/self/fd/{inherited}"));
         run.uid(65533).gid(65533);
-        shmcli(["-g"]).prints("\n"); // makes the segment this user's, who must be able to remove it
+        shmcli(["-g"]).prints("\n"); // makes the segment this user's, who can then remove it
         if let Err(error) = run.output() {
             skip(&format!("another user cannot start the program: {error}"));
         }
@@ -140,13 +140,13 @@ fn without_the_lock_nothing_is_touched() {
 #[test]
 fn only_a_run_that_finds_no_namespace_locks_its_root_directory() {
     isolated(|| {
-        // It holds nothing but the program, and so no /proc.
+        // The directory holds nothing but the program, and so no /proc.
         let root = format!("{}/root {}", env!("CARGO_TARGET_TMPDIR"), process::id());
         let _ = fs::remove_dir_all(&root); // left of killed tests
         if let Err(error) = fs::create_dir(&root) {
             skip(&format!("{root} cannot be made: {error}"));
         }
-        // By a child: runs of other tests might inherit a file that is open to be written, which cannot be started.
+        // By a child: another test's run might inherit a file that this process writes, which then cannot start.
         Run::of(program("cp").args([BINARY, &root])).prints("");
         let path = CString::new(&*root).expect("a path holds no NUL");
         let command = || {

@@ -1,6 +1,6 @@
 //! Tests in the user's IPC namespace, where no other can be had. They run one after the other. The user's string, if
-//! there is one, waits in a file. If the tests are killed, the file stays. The next run from this target folder
-//! puts the string back, or if there is a segment, which may be newer, refuses to start.
+//! there is one, waits in a file. If the tests are killed, the file stays. The next `cargo test` with this target
+//! folder puts the string back, or if there is a segment, which may be newer, refuses to start.
 
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub fn in_place<T>(test: impl FnOnce() -> T) -> T {
 fn put_aside() -> io::Result<()> {
     let _runs_wait = lock(NAMESPACE, LOCK_EX)?;
     let Some(segment) = Segment::find() else {
-        return Ok(()); // put_back looks whether a file is left of killed tests
+        return Ok(()); // if a file is left of killed tests, put_back moves it back
     };
     let file = string_file();
     if file.exists() {

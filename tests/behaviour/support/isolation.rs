@@ -14,8 +14,8 @@ use super::*;
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = leave_namespace;
 
-/// Leaves the user's IPC namespace. Who may not do so becomes root of a user namespace first. Where that is refused,
-/// too, the tests run in place.
+/// Leaves the user's IPC namespace, if need be as root of a new user namespace, where each test may have its own. Where
+/// that is refused, too, the tests run in place.
 extern "C" fn leave_namespace() {
     if string_file().exists() {
         in_place(|| ()); // puts back what killed tests have left
@@ -23,7 +23,7 @@ extern "C" fn leave_namespace() {
     if unshare(libc::CLONE_NEWIPC).is_ok() {
         return;
     }
-    // First in a child that does nothing else: a process whose user cannot be mapped is stuck there as nobody.
+    // First tried in a child: a process that enters a user namespace and cannot map its user has no way back.
     let mut child = program("true");
     // SAFETY: this process has one thread, so none can hold the allocator's lock at the fork: the child may allocate.
     unsafe { child.pre_exec(become_root) };
@@ -58,7 +58,7 @@ pub fn done(answer: c_int) -> io::Result<()> {
 /// Runs a test's body where there is no segment. An IPC namespace belongs to a thread and to all that it starts, and
 /// the test harness gives each test a thread of its own.
 pub fn isolated(test: impl FnOnce() + Send) {
-    // A thread more: when it ends, runs go on that a failed test left stopped, and `in_place` can wait for their end.
+    // In one more thread: its end resumes runs that a failed test left stopped, so that `in_place` can wait for them.
     let body = || thread::scope(|scope| scope.spawn(test).join());
     let result = match unshare(libc::CLONE_NEWIPC) {
         Ok(()) => body(),
