@@ -89,16 +89,15 @@ fn command() -> Command {
                 .action(ArgAction::Append)
                 .allow_hyphen_values(true)
                 .value_parser(OsStringValueParser::new().try_map(to_put)),
-            // clap records positions per value, and only Append keeps them all: so each -g gets a value, "".
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
-                .default_missing_value("")
+                .default_missing_value("") // in_order needs positions, and only values have some
                 .value_parser(OsStringValueParser::new().map(|_| Step::Get)),
         ])
 }
 
-/// The steps in the order of the command line. clap has them grouped by flag, with the position of each.
+/// The steps in the order of the command line. clap has them grouped by flag, with the position of each value.
 fn in_order(matches: &ArgMatches) -> Vec<Step> {
     let mut found = Vec::new();
     for flag in ["put", "get"] {
@@ -116,8 +115,9 @@ fn usage_error(error: &clap::Error) -> String {
     let word = error.get(ContextKind::InvalidArg);
     let word = word.map(ToString::to_string).unwrap_or_default();
     let problem = match (error.kind(), error.source()) {
-        // Only Text::new checks values, so the source is its error. To clap, a missing value is an invalid one.
+        // Only Text::new checks values, so the source is its error.
         (ErrorKind::ValueValidation, Some(too_long)) => too_long.to_string(),
+        // To clap, a missing value is an invalid one.
         (ErrorKind::InvalidValue, _) => {
             "-p or --put needs a TEXT (-p '' stores an empty one)".to_owned()
         }
