@@ -65,7 +65,7 @@ fn keep_equals_signs(args: &mut [Vec<u8>]) {
         };
         // Only g's can precede a p: at any other flag, clap stops with an error, help or the version.
         let gets = flags.iter().take_while(|&&flag| flag == b'g').count();
-        let rest = &flags[gets..]; // `-put=x` in `--put=x`, which stays as it is
+        let rest = &flags[gets..]; // `-put=x` for `--put=x`, which neither branch changes
         if rest == b"p" || word == b"--put" {
             words.next(); // skip the text, which may look like a flag
         } else if rest.starts_with(b"p=") {
@@ -92,7 +92,7 @@ fn command() -> Command {
             arg!(-g --get "Print the string and a newline")
                 .action(ArgAction::Append)
                 .num_args(0)
-                .default_missing_value("") // in_order needs positions, and only values have some
+                .default_missing_value("") // gives -g a position for in_order: only values have one
                 .value_parser(OsStringValueParser::new().map(|_| Step::Get)),
         ])
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 /// The file to lock: the IPC namespace of this process. Each namespace has its own segments, and all its runs that can
-/// open this file lock the same one, whatever their user, root directory or container. Their `/tmp` may differ.
+/// open this file lock the same one, whatever their user, root directory or container. A file in `/tmp` might differ.
 const NAMESPACE: &str = "/proc/self/ns/ipc";
 
 /// Locked instead if [`NAMESPACE`] does not exist. Then only runs that lock the same directory wait for each other.

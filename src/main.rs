@@ -78,8 +78,8 @@ fn carry_out(steps: Vec<Step>) -> Result<Vec<u8>, String> {
     Ok(output)
 }
 
-/// Writes to a duplicate of stdout, and closes it, to see every error: `io::Stdout` cannot be closed, and hides EBADF.
-/// That is the error of a stdout that was closed from the start, also when a duplicate is made.
+/// Writes to a duplicate of stdout, and closes it, to see every error: `io::Stdout` cannot be closed, and hides EBADF,
+/// the error of a stdout that was closed from the start. Duplicating such a stdout tells it.
 fn print(output: &[u8]) -> io::Result<()> {
     // With nothing to print, a closed stdout is no error.
     if output.is_empty() {
