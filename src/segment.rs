@@ -7,8 +7,8 @@ use std::{io, ptr};
 const KEY: libc::key_t = 3148;
 const SIZE: usize = 4096;
 
-/// shmat fails if the segment was destroyed after shmget. A retry helps then, but not if a sandbox, say, causes the same
-/// error each time. So the retries are limited.
+/// shmat fails if the segment was destroyed after shmget. A retry helps then, but not if a sandbox, say, causes the
+/// same error each time. So the retries are limited.
 const MAX_RETRIES: u32 = 1000;
 
 /// A text that fits the segment, and the NUL that ends it there.
