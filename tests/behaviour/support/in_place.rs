@@ -67,10 +67,11 @@ fn put_back() -> io::Result<()> {
     if let Some(segment) = Segment::find() {
         segment.remove()?;
     }
-    if string_file().exists() {
-        let bytes = fs::read(string_file())?;
+    let file = string_file();
+    if file.exists() {
+        let bytes = fs::read(&file)?;
         Segment::create(SIZE, 0o666).write(&bytes);
-        fs::remove_file(string_file())?;
+        fs::remove_file(file)?;
     }
     Ok(())
 }

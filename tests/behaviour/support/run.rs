@@ -68,7 +68,8 @@ impl Started {
     /// Whether it has the segment attached now.
     pub fn has_segment(&self) -> bool {
         let maps = fs::read_to_string(format!("/proc/{}/maps", self.child.id()));
-        maps.expect("it is a child").contains("SYSV00000c4c")
+        maps.expect("it is a child")
+            .contains(&format!("SYSV{KEY:08x}"))
     }
 
     /// Waits until the run has ended.

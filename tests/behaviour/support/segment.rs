@@ -10,7 +10,7 @@ use libc::c_int;
 use super::*;
 
 pub const SIZE: usize = 4096;
-const KEY: libc::key_t = 3148;
+pub const KEY: libc::key_t = 3148;
 
 /// The segment's identifier.
 pub struct Segment(c_int);
@@ -80,7 +80,7 @@ impl Segment {
     fn attached<T>(&self, action: impl FnOnce(&[AtomicU8]) -> T) -> T {
         // SAFETY: with a null address the kernel chooses one where nothing is mapped.
         let address = unsafe { libc::shmat(self.0, ptr::null(), 0) };
-        assert_ne!(address.addr(), usize::MAX, "shmat(2) fails"); // (void *) -1
+        assert_ne!(address as isize, -1, "shmat(2) fails");
         // SAFETY: the segment is attached there, with this size, until shmdt.
         unsafe {
             let size = self.status().expect("it can be read").shm_segsz;
